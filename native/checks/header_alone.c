@@ -1,0 +1,2 @@
+/* Compiled as C99: the header needs nothing before it. */
+#include "halfbyte.h"
