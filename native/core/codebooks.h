@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 
 namespace halfbyte {
 
@@ -44,14 +45,14 @@ inline constexpr std::array<unsigned char, 7> kFp4Magnitudes = {3, 2, 5, 4, 7, 6
 // The midpoints that separate the codes of an ascending table.
 constexpr std::array<float, 15> midpoints(const Codebook16& table) {
     std::array<float, 15> result{};
-    for (size_t i = 0; i < 15; ++i)
+    for (std::size_t i = 0; i < 15; ++i)
         result[i] = static_cast<float>((static_cast<double>(table[i]) + static_cast<double>(table[i + 1])) / 2);
     return result;
 }
 
 constexpr std::array<float, 255> midpoints(const float* table256) {
     std::array<float, 255> result{};
-    for (size_t i = 0; i < 255; ++i) result[i] = (table256[i] + table256[i + 1]) * 0.5f;
+    for (std::size_t i = 0; i < 255; ++i) result[i] = (table256[i] + table256[i + 1]) * 0.5f;
     return result;
 }
 

@@ -56,25 +56,25 @@ void stream_destroy(Stream* stream) { delete &cpu_stream(*stream); }
 
 std::string stream_describe(Stream& stream) {
     const CpuStream& cpu = cpu_stream(stream);
-    return std::string("cpu ") + name_of(cpu.path) + ", " + std::to_string(cpu.threads) + (cpu.threads == 1 ? " thread" : " threads");
+    return std::string("cpu ") + name_of(cpu.path) + ", " + std::to_string(cpu.threads) +
+           (cpu.threads == 1 ? " thread" : " threads");
 }
 
 void* allocate(Stream&, int64_t bytes) {
     if (bytes == 0) return nullptr;
-    void* memory = ::operator new(static_cast<size_t>(bytes), std::align_val_t{kAlignment}, std::nothrow);
-    if (memory == nullptr) fail(HALFBYTE_STATUS_OUT_OF_MEMORY, "Could not allocate %lld bytes of host memory.", static_cast<long long>(bytes));
+    void* memory = ::operator new (static_cast<size_t>(bytes), std::align_val_t{kAlignment}, std::nothrow);
+    if (memory == nullptr)
+        fail(HALFBYTE_STATUS_OUT_OF_MEMORY, "Could not allocate %lld bytes of host memory.", static_cast<long long>(bytes));
     return memory;
 }
 
-void free_memory(Stream&, void* memory) { ::operator delete(memory, std::align_val_t{kAlignment}); }
+void free_memory(Stream&, void* memory) { ::operator delete (memory, std::align_val_t{kAlignment}); }
 
 void copy(Stream&, void* destination, const void* source, int64_t bytes) {
     std::memmove(destination, source, static_cast<size_t>(bytes));
 }
 
-void fill(Stream&, void* destination, int32_t value, int64_t bytes) {
-    std::memset(destination, value, static_cast<size_t>(bytes));
-}
+void fill(Stream&, void* destination, int32_t value, int64_t bytes) { std::memset(destination, value, static_cast<size_t>(bytes)); }
 
 }  // namespace
 

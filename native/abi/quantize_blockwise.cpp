@@ -1,0 +1,60 @@
+// halfbyte.h section 7: blockwise 8-bit quantization, both ways.
+#include <cmath>
+
+#include "call.h"
+#include "checks.h"
+#include "core/formats.h"
+
+using namespace halfbyte;
+using abi::live_stream;
+using abi::Ranges;
+
+namespace {
+
+// The order can be read only where the table is host memory; on other devices it is the caller's word.
+void require_ascending(const Stream& stream, const float* codebook) {
+    if (codebook == nullptr || stream.device != HALFBYTE_DEVICE_CPU) return;
+    for (int i = 0; i < 256; ++i)
+        if (!std::isfinite(codebook[i]) || (i > 0 && codebook[i] < codebook[i - 1]))
+            fail(HALFBYTE_STATUS_INVALID_FORMAT, "codebook[%d] is %g; expected 256 finite values in ascending order.", i,
+                 static_cast<double>(codebook[i]));
+}
+
+}  // namespace
+
+int32_t halfbyte_quantize_blockwise(halfbyte_stream stream, const void* input, int32_t dtype, int64_t n, int64_t blocksize,
+                                    const float* codebook, uint8_t* codes, float* absmax) {
+    return abi::call([&] {
+        Stream& live = live_stream(stream);
+        const DType type = abi::dtype_of(dtype, "dtype");
+        abi::checked_bytes(n, size_of(type), "n");
+        abi::require_blocksize(blocksize, "blocksize");
+        Ranges ranges;
+        ranges.input({"input"}, input, n, size_of(type));
+        if (codebook != nullptr) ranges.input({"codebook"}, codebook, 256, 4);
+        ranges.output({"codes"}, codes, n, 1);
+        ranges.output({"absmax"}, absmax, ceil_div(n, blocksize), 4);
+        ranges.finish();
+        require_ascending(live, codebook);
+        if (n == 0) return;
+        live.backend->quantize_blockwise(live, {input, type, n, blocksize, codebook, codes, absmax});
+    });
+}
+
+int32_t halfbyte_dequantize_blockwise(halfbyte_stream stream, const uint8_t* codes, const float* absmax, int64_t n,
+                                      int64_t blocksize, const float* codebook, void* output, int32_t dtype) {
+    return abi::call([&] {
+        Stream& live = live_stream(stream);
+        const DType type = abi::dtype_of(dtype, "dtype");
+        abi::checked_bytes(n, size_of(type), "n");
+        abi::require_blocksize(blocksize, "blocksize");
+        Ranges ranges;
+        ranges.input({"codes"}, codes, n, 1);
+        ranges.input({"absmax"}, absmax, ceil_div(n, blocksize), 4);
+        if (codebook != nullptr) ranges.input({"codebook"}, codebook, 256, 4);
+        ranges.output({"output"}, output, n, size_of(type));
+        ranges.finish();
+        if (n == 0) return;
+        live.backend->dequantize_blockwise(live, {codes, absmax, n, blocksize, codebook, output, type});
+    });
+}
