@@ -1,7 +1,6 @@
 #if defined(__x86_64__)
-#include <immintrin.h>
-
 #include "activations.h"
+#include "x86.h"
 
 namespace halfbyte::cpu {
 
