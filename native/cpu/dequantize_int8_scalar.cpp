@@ -4,9 +4,12 @@
 
 namespace halfbyte::cpu {
 
-void dequantize_int8_row_scalar(const int8_t* codes, float absmax, int64_t K, bool, void* output, DType dtype) {
-    for (int64_t k = 0; k < K; ++k) {
-        store_float(dtype, output, k, static_cast<float>(codes[k]) * absmax * (1.0f / 127.0f));
+void dequantize_int8_scalar(const Int8Rows& rows) {
+    for (int64_t n = 0; n < rows.N; ++n) {
+        for (int64_t k = 0; k < rows.K; ++k) {
+            const int64_t i = n * rows.K + k;
+            store_float(rows.dtype, rows.output, i, static_cast<float>(rows.codes[i]) * rows.absmax[n] * (1.0f / 127.0f));
+        }
     }
 }
 

@@ -10,12 +10,19 @@
 #include <cstring>
 
 #include "core/formats.h"
+#include "cpu_stream.h"
 #include "operations.h"
 
 namespace halfbyte::cpu {
 namespace {
 
-QuantizeInt8Row kernel_of(Path) { return quantize_int8_row_scalar; }
+QuantizeInt8Row kernel_of([[maybe_unused]] Path path) {
+#if defined(__x86_64__)
+    if (path >= Path::kAvx512) return quantize_int8_row_avx512;
+    if (path >= Path::kAvx2) return quantize_int8_row_avx2;
+#endif
+    return quantize_int8_row_scalar;
+}
 
 int64_t parts_of(const CpuStream& stream, int64_t rows) { return std::min<int64_t>(stream.threads, rows); }
 

@@ -1,9 +1,11 @@
 // Row-wise int8 quantization: the kernels, one per path, and the step that quantize_int8_rows and matmul_int8 share.
 #pragma once
 
-#include "cpu_stream.h"
+#include "core/operations.h"
 
 namespace halfbyte::cpu {
+
+struct CpuStream;
 
 // Quantizes one row of `cols` elements and returns its absmax.
 //   outlier(c) = threshold > 0 and |x[c]| >= threshold; sets bit c of `outliers` (64 columns a word; null if threshold is 0)
@@ -14,6 +16,8 @@ namespace halfbyte::cpu {
 using QuantizeInt8Row = float (*)(const void* x, DType dtype, int64_t cols, float threshold, uint64_t* outliers, int8_t* codes);
 
 float quantize_int8_row_scalar(const void* x, DType dtype, int64_t cols, float threshold, uint64_t* outliers, int8_t* codes);
+float quantize_int8_row_avx2(const void* x, DType dtype, int64_t cols, float threshold, uint64_t* outliers, int8_t* codes);
+float quantize_int8_row_avx512(const void* x, DType dtype, int64_t cols, float threshold, uint64_t* outliers, int8_t* codes);
 
 // What quantize_int8_rows does, into rows of codes that may be longer than the input's.
 struct RowsToInt8 {
