@@ -1,0 +1,124 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+
+using Halfbyte.Checkpoints;
+using Halfbyte.Cli.Terminal;
+
+namespace Halfbyte.Cli.Commands;
+
+/// <summary>Arguments and options that mean the same in several commands.</summary>
+internal static class CommonOptions
+{
+    private const string AutoDevice = "auto";
+
+    internal static Argument<string> Input(string name = "IN", string what = "The checkpoint") => new(name)
+    {
+        Description = $"{what}: a directory, a .safetensors.index.json, or one .safetensors file.",
+    };
+
+    internal static Argument<string> OutputDirectory() => new("OUT")
+    {
+        Description = "The directory to write; created if need be. It must not hold a checkpoint already, unless --force is given.",
+    };
+
+    internal static Option<bool> Force() => new("--force")
+    {
+        Description = "Replace a checkpoint that OUT holds already. It stays as it was until the new one is complete.",
+    };
+
+    internal static Option<long> MaxShardBytes()
+    {
+        var option = new Option<long>("--max-shard-bytes")
+        {
+            Description = "Start a new file before one would exceed this many bytes.",
+            HelpName = "BYTES",
+            DefaultValueFactory = _ => 5_000_000_000,
+        };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && result.GetValueOrDefault<long>() < 1)
+            {
+                result.AddError("--max-shard-bytes must be at least 1.");
+            }
+        });
+        return option;
+    }
+
+    internal static Option<string> DeviceOption()
+    {
+        var option = new Option<string>("--device")
+        {
+            Description = "Where to compute: auto (the first CUDA device, else the CPU), cpu, cuda:0, cuda:1, ...",
+            HelpName = "DEVICE",
+            DefaultValueFactory = _ => AutoDevice,
+        };
+        option.Validators.Add(result =>
+        {
+            string? text = result.Tokens.Count > 0 ? result.Tokens[0].Value : null;
+            if (text is not null && text != AutoDevice && !Device.TryParse(text, out _))
+            {
+                result.AddError($"'{text}' is not a device; use auto, cpu, cuda:0, cuda:1, ...");
+            }
+        });
+        return option;
+    }
+
+    internal static Device ResolveDevice(string text)
+    {
+        if (text == AutoDevice)
+        {
+            return HalfbyteEnvironment.CudaDeviceCount > 0 ? Device.Cuda(0) : Device.Cpu;
+        }
+
+        return Device.Parse(text);
+    }
+
+    /// <summary>An option with a fixed list of values, rejected as a usage error with the list in the message.</summary>
+    internal static Option<string> OneOf(string name, string helpName, string description, params string[] values)
+    {
+        var option = new Option<string>(name) { Description = description, HelpName = helpName };
+        option.CompletionSources.Add(values);
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && !values.Contains(result.Tokens[0].Value))
+            {
+                result.AddError($"{name} takes {string.Join(", ", values[..^1])} or {values[^1]}, not '{result.Tokens[0].Value}'.");
+            }
+        });
+        return option;
+    }
+
+    /// <summary>Refuses an OUT that is taken, before anything is read.</summary>
+    internal static void CheckOutputIsFree(string output, bool force)
+    {
+        if (File.Exists(output))
+        {
+            throw new UsageException($"'{output}' is a file; OUT is a directory.");
+        }
+
+        if (force || !Directory.Exists(output))
+        {
+            return;
+        }
+
+        string? taken = Directory.EnumerateFiles(output)
+            .Select(Path.GetFileName)
+            .FirstOrDefault(name => name!.EndsWith(".safetensors", StringComparison.Ordinal)
+                                    || name.EndsWith(".safetensors.index.json", StringComparison.Ordinal));
+        if (taken is not null)
+        {
+            throw new UsageException($"'{output}' already holds a checkpoint ('{taken}'); choose another OUT, or add --force to replace it.");
+        }
+    }
+
+    internal static bool IsGiven(this ParseResult parse, Option option) => parse.GetResult(option) is { Implicit: false };
+
+    /// <summary>Feeds the library's progress into the display.</summary>
+    internal static IProgress<CheckpointProgress> Adapt(IProgress<WorkProgress> display) => new ProgressAdapter(display);
+
+    private sealed class ProgressAdapter(IProgress<WorkProgress> display) : IProgress<CheckpointProgress>
+    {
+        public void Report(CheckpointProgress value) =>
+            display.Report(new WorkProgress(value.TensorName, value.BytesDone, value.BytesTotal));
+    }
+}
