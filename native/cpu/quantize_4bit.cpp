@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/codebooks.h"
 #include "core/formats.h"
@@ -74,11 +75,34 @@ void quantize_4bit(const Quantize4Bit& part) {
 
 }  // namespace scalar
 
+Encoding4Bit encoding_of(const Quantize4Bit& op) {
+    Encoding4Bit encoding{};
+    encoding.signed_magnitude = op.quant_type == QuantType::kFp4;
+    if (encoding.signed_magnitude) {
+        std::ranges::fill(encoding.thresholds, std::numeric_limits<float>::infinity());
+        std::ranges::reverse_copy(kFp4Thresholds, encoding.thresholds);
+        std::ranges::reverse_copy(kFp4Magnitudes, encoding.magnitudes + 1);
+    } else {
+        Codebook16 table;
+        std::copy_n(op.codebook, table.size(), table.begin());
+        std::ranges::copy(midpoints(table), encoding.thresholds);
+    }
+    return encoding;
+}
+
 namespace {
 
 using Kernel = void (*)(const Quantize4Bit& part);
 
-Kernel kernel_of(Path) { return scalar::quantize_4bit; }
+Kernel kernel_of(Path path) {
+#if defined(__x86_64__)
+    if (path >= Path::kAvx512) return avx512::quantize_4bit;
+    if (path == Path::kAvx2) return avx2::quantize_4bit;
+#else
+    (void)path;
+#endif
+    return scalar::quantize_4bit;
+}
 
 // Elements per unit of work: enough that starting a thread pays.
 constexpr int64_t kGrain = 32768;
@@ -88,15 +112,18 @@ constexpr int64_t kGrain = 32768;
 void quantize_4bit(Stream& stream, const Quantize4Bit& op) {
     const CpuStream& cpu = cpu_stream(stream);
     const Kernel kernel = kernel_of(cpu.path);
-    // A grain is a multiple of every block size, so parts start at blocks and at whole bytes.
-    cpu.parallel_for(op.n, kGrain, [&](int64_t first, int64_t last) {
+    const auto run = [&](Kernel chosen, int64_t first, int64_t last) {
         Quantize4Bit part = op;
         part.input = static_cast<const std::byte*>(op.input) + first * size_of(op.dtype);
         part.n = last - first;
         part.packed = op.packed + first / 2;
         part.absmax = op.absmax + first / op.blocksize;
-        kernel(part);
-    });
+        chosen(part);
+    };
+    // A grain is a multiple of every block size, so parts start at blocks and at whole bytes.
+    const int64_t full = op.n - op.n % op.blocksize;
+    cpu.parallel_for(full, kGrain, [&](int64_t first, int64_t last) { run(kernel, first, last); });
+    if (full < op.n) run(scalar::quantize_4bit, full, op.n);
 }
 
 }  // namespace halfbyte::cpu
