@@ -24,15 +24,12 @@ __m256 values(__m128i codes, const Scale& scale) {
     return _mm256_mul_ps(_mm256_mul_ps(code, scale.absmax), scale.inverse127);
 }
 
-// The bits of a bfloat16 in the lower half of each lane, to nearest even; NaN stays NaN. The processor's own conversion flushes
+// The bits of a bfloat16 in the lower half of each lane, to nearest even, for what is no NaN. The processors' own conversions flush
 // denormals.
 __m256i round_to_bfloat16(__m256 value) {
     const __m256i bits = _mm256_castps_si256(value);
     const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-    const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
-    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
-    const __m256 nan = _mm256_cmp_ps(value, value, _CMP_UNORD_Q);
-    return _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(nan)), 16);
+    return _mm256_srli_epi32(_mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff))), 16);
 }
 
 // One vector of output from the first bytes of `codes`.
@@ -65,6 +62,10 @@ void dequantize(const Int8Rows& rows) {
     for (int64_t n = 0; n < rows.N; ++n) {
         const int8_t* codes = rows.codes + n * rows.K;
         auto* output = static_cast<typename To::Element*>(rows.output) + n * rows.K;
+        if (!(rows.absmax[n] - rows.absmax[n] == 0)) {  // infinite or NaN: the only rows with a NaN
+            dequantize_int8_scalar({codes, rows.absmax + n, 1, rows.K, output, rows.dtype, rows.streaming});
+            continue;
+        }
         const Scale scale = {_mm256_set1_ps(rows.absmax[n]), _mm256_set1_ps(1.0f / 127.0f)};
         const auto partial = [&](int64_t k, int64_t count) {
             alignas(32) int8_t some[16] = {};

@@ -22,14 +22,12 @@ __m512 values(__m128i codes, const Scale& scale) {
     return _mm512_mul_ps(_mm512_mul_ps(code, scale.absmax), scale.inverse127);
 }
 
-// The bits of a bfloat16 in the upper half of each lane, to nearest even; NaN stays NaN. The processor's own conversion flushes
-// denormals.
+// The bits of a bfloat16 in the upper half of each lane, to nearest even, for what is no NaN. The processor's own conversion
+// flushes denormals.
 __m512i round_to_bfloat16(__m512 value) {
     const __m512i bits = _mm512_castps_si512(value);
     const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-    const __mmask16 nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
-    return _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
+    return _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
 }
 
 // One line of output from the first bytes of `codes`.
@@ -71,6 +69,10 @@ void dequantize(const Int8Rows& rows) {
     for (int64_t n = 0; n < rows.N; ++n) {
         const int8_t* codes = rows.codes + n * rows.K;
         auto* output = static_cast<typename To::Element*>(rows.output) + n * rows.K;
+        if (!(rows.absmax[n] - rows.absmax[n] == 0)) {  // infinite or NaN: the only rows with a NaN
+            dequantize_int8_scalar({codes, rows.absmax + n, 1, rows.K, output, rows.dtype, rows.streaming});
+            continue;
+        }
         const Scale scale = {_mm512_set1_ps(rows.absmax[n]), _mm512_set1_ps(1.0f / 127.0f)};
         const auto partial = [&](int64_t k, int64_t count) {
             const uint64_t mask = (uint64_t{1} << count) - 1;
