@@ -2,21 +2,20 @@
 //
 // Every product of a table value and its statistic is rounded to float32, as halfbyte_dequantize_4bit does; each block is summed
 // on its own before it joins the row's sum, which keeps the error of long rows small.
+#include "activations.h"
 #include "matmul_4bit.h"
 
 namespace halfbyte::cpu {
 
-float dot_scalar(const halfbyte_weight_4bit& weight, int64_t n, DType dtype, const void* x) {
-    const float* table = table_of(weight);
+float dot_scalar(const Weight4Bit& weight, int64_t n, DType dtype, const void* x) {
     const int64_t row = n * weight.K;
     float sum = 0.0f;
     for (int64_t k = 0; k < weight.K;) {
-        const int64_t block = (row + k) / weight.blocksize;
-        const int64_t block_end = (block + 1) * weight.blocksize - row;
-        const int64_t end = block_end < weight.K ? block_end : weight.K;
+        const int64_t block = (row + k) >> weight.block_shift;
         const float absmax = absmax_of(weight, block);
         float block_sum = 0.0f;
-        for (; k < end; ++k) block_sum += load_float(dtype, x, k) * (table[code_at(weight, row + k)] * absmax);
+        for (; k < weight.K && (row + k) >> weight.block_shift == block; ++k)
+            block_sum += load_float(dtype, x, k) * (weight.table[code_of(weight, row + k)] * absmax);
         sum += block_sum;
     }
     return sum;

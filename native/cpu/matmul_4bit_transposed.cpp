@@ -1,5 +1,6 @@
+#include "matmul_4bit_transposed.h"
+
 #include "epilogue.h"
-#include "matmul_4bit.h"
 #include "operations.h"
 
 namespace halfbyte::cpu {

@@ -1,25 +1,26 @@
 // dx[m, k] = sum over i and n of dy_i[m, n] * (table[code_i(n, k)] * absmax_i(block of (n, k)))
 //
-// The sum over n is taken in chunks of 64 rows, each summed on its own, which keeps the error of long columns small.
-#include "matmul_4bit.h"
+// Every product of a table value and its statistic is rounded to float32, as halfbyte_dequantize_4bit does; the sum over n is taken
+// in runs of 64 rows, each summed on its own, which keeps the error of long columns small.
+#include "activations.h"
+#include "matmul_4bit_transposed.h"
 
 namespace halfbyte::cpu {
 
 float transposed_dot_scalar(const MatMul4BitTransposed& op, int64_t m, int64_t k) {
-    constexpr int64_t kChunk = 64;
+    constexpr int64_t kRun = 64;
     float sum = 0.0f;
     for (int64_t i = 0; i < op.count; ++i) {
-        const halfbyte_weight_4bit& weight = op.weights[i];
-        const float* table = table_of(weight);
+        const Weight4Bit weight = weight_4bit(op.weights[i]);
         for (int64_t n = 0; n < weight.N;) {
-            const int64_t end = weight.N - n > kChunk ? n + kChunk : weight.N;
-            float chunk_sum = 0.0f;
+            const int64_t end = weight.N - n > kRun ? n + kRun : weight.N;
+            float run_sum = 0.0f;
             for (; n < end; ++n) {
                 const int64_t element = n * weight.K + k;
-                const float value = table[code_at(weight, element)] * absmax_of(weight, element / weight.blocksize);
-                chunk_sum += load_float(op.dtype, op.gradients[i].dy, m * op.gradients[i].lddy + n) * value;
+                const float value = weight.table[code_of(weight, element)] * absmax_of(weight, element >> weight.block_shift);
+                run_sum += load_float(op.dtype, op.gradients[i].dy, m * op.gradients[i].lddy + n) * value;
             }
-            sum += chunk_sum;
+            sum += run_sum;
         }
     }
     return sum;

@@ -1,0 +1,77 @@
+// sums[n, m] = sum over k of x[m, k] * (table[code(n, k)] * absmax(block of (n, k))),  any M
+//
+// R rows of the weight are dequantized, a chunk of K at a time, into a tile that stays in the first-level cache; then it is
+// multiplied by all M rows of x, MR at a time, with R * MR accumulators in registers. Both run along K, so no data is transposed
+// and an accumulator is a vector of partial sums; they are added up once per chunk. Bytes per weight: 1/2 + 4/blocksize. Limit
+// aimed at: the rate of float32 fused multiply-adds (x is read from the second-level cache, 1/R load per multiply-add).
+#pragma once
+
+#include "matmul_4bit.h"
+#include "matmul_4bit_decode.h"
+
+namespace halfbyte::cpu {
+namespace {
+
+// out[r * M + m] (+)= sum over k of tile[r][k] * x[m][k] for MR values of m; `count` is a multiple of kLanes.
+template <int R, int MR>
+inline void multiply_tile(const float* tile, const float* x, int64_t count, float* out, int64_t M, int64_t rows, bool add) {
+    Lanes::Float sums[R][4];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+        for (int m = 0; m < MR; ++m) sums[r][m] = Lanes::zero();
+    for (int64_t k = 0; k < count; k += kLanes) {
+        Lanes::Float values[MR];
+#pragma GCC unroll 4
+        for (int m = 0; m < MR; ++m) values[m] = Lanes::load(x + m * count + k);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+            const Lanes::Float weight = Lanes::load(tile + r * kChunk + k);
+#pragma GCC unroll 4
+            for (int m = 0; m < MR; ++m) sums[r][m] = Lanes::fma(weight, values[m], sums[r][m]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+        if (r >= rows) break;
+#pragma GCC unroll 4
+        for (int m = MR; m < 4; ++m) sums[r][m] = sums[r][0];
+        alignas(16) float four[4];
+        _mm_store_ps(four, Lanes::sums(sums[r][0], sums[r][1], sums[r][2], sums[r][3]));
+#pragma GCC unroll 4
+        for (int m = 0; m < MR; ++m) out[r * M + m] = add ? out[r * M + m] + four[m] : four[m];
+    }
+}
+
+template <int R>
+inline void panel(const Part4Bit& part) {
+    const Weight4Bit& w = *part.weight;
+    const Lanes::Table table = Lanes::table(w.table);
+    const int64_t M = part.M;
+    alignas(64) float tile[R * kChunk];
+    if (w.K == 0)
+        for (int64_t i = 0; i < (part.last - part.first) * M; ++i) part.sums[i] = 0.0f;
+    for (int64_t k = 0; k < w.K; k += kChunk) {
+        const int64_t count = min_of(w.K - k, kChunk);
+        const int64_t ldx = (count + kGroup - 1) / kGroup * kGroup;
+        for (int64_t n = part.first; n < part.last; n += R) {
+            const int64_t rows = min_of(part.last - n, R);
+            for (int64_t r = 0; r < rows; ++r) {
+                const int64_t first = (n + r) * w.K + k;
+                for (int64_t ahead = 0; ahead < count / 2; ahead += 64) prefetch(w.packed, (first + R * w.K) / 2 + ahead);
+                dequantize<kChunk>(w, table, first, count, tile + r * kChunk);
+            }
+            const float* x = part.x + k * M;
+            float* out = part.sums + (n - part.first) * M;
+            const bool add = k > 0;
+            int64_t m = 0;
+            for (; m + 4 <= M; m += 4) multiply_tile<R, 4>(tile, x + m * ldx, ldx, out + m, M, rows, add);
+            if (M - m == 3) multiply_tile<R, 3>(tile, x + m * ldx, ldx, out + m, M, rows, add);
+            if (M - m == 2) multiply_tile<R, 2>(tile, x + m * ldx, ldx, out + m, M, rows, add);
+            if (M - m == 1) multiply_tile<R, 1>(tile, x + m * ldx, ldx, out + m, M, rows, add);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace halfbyte::cpu

@@ -1,0 +1,29 @@
+#include "matmul_4bit_weight.h"
+
+#include <bit>
+
+#include "core/codebooks.h"
+
+namespace halfbyte::cpu {
+
+Weight4Bit weight_4bit(const halfbyte_weight_4bit& weight) {
+    Weight4Bit w{};
+    w.packed = static_cast<const uint8_t*>(weight.packed);
+    w.table = static_cast<const float*>(weight.codebook);
+    if (w.table == nullptr) w.table = weight.quant_type == HALFBYTE_QUANT_TYPE_FP4 ? kFp4.data() : kNf4.data();
+    if (is_nested(weight)) {
+        w.absmax_codes = static_cast<const uint8_t*>(weight.absmax);
+        w.nested_codebook = static_cast<const float*>(weight.nested_codebook);
+        w.nested_absmax = static_cast<const float*>(weight.nested_absmax);
+        if (weight.nested_offset != nullptr) w.nested_offset = *static_cast<const float*>(weight.nested_offset);
+    } else {
+        w.absmax = static_cast<const float*>(weight.absmax);
+    }
+    w.block_shift = std::countr_zero(static_cast<uint64_t>(weight.blocksize));
+    w.blocks = ceil_div(weight.N * weight.K, weight.blocksize);
+    w.N = weight.N;
+    w.K = weight.K;
+    return w;
+}
+
+}  // namespace halfbyte::cpu

@@ -1,0 +1,38 @@
+// A 4-bit weight as the products read it: everything looked up that does not change inside a product.
+#pragma once
+
+#include <cstdint>
+
+#include "core/formats.h"
+
+namespace halfbyte::cpu {
+
+struct Weight4Bit {
+    const uint8_t* packed;
+    const float* table;           // [16]
+    const float* absmax;          // plain statistics, or null
+    const uint8_t* absmax_codes;  // nested statistics, or null
+    const float* nested_codebook;
+    const float* nested_absmax;  // one per kNestedBlocksize
+    float nested_offset;
+    int block_shift;  // log2 of the block size
+    int64_t blocks;
+    int64_t N, K;
+};
+
+Weight4Bit weight_4bit(const halfbyte_weight_4bit& weight);
+
+// Code of flat element i: the high nibble of a byte comes first.
+inline int code_of(const Weight4Bit& weight, int64_t i) {
+    const int byte = weight.packed[i / 2];
+    return i % 2 == 0 ? byte >> 4 : byte & 15;
+}
+
+// Statistic of block b.
+inline float absmax_of(const Weight4Bit& weight, int64_t b) {
+    if (weight.absmax != nullptr) return weight.absmax[b];
+    const float value = weight.nested_codebook[weight.absmax_codes[b]] * weight.nested_absmax[b / kNestedBlocksize];
+    return value + weight.nested_offset;
+}
+
+}  // namespace halfbyte::cpu
