@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Serialization;
 
 namespace Halfbyte.Checkpoints;
@@ -16,5 +17,6 @@ public enum WeightScheme
     Fp4 = 2,
 
     /// <summary>8 bits with one scale per row, LLM.int8() (Dettmers et al., 2022).</summary>
+    [SuppressMessage("Naming", "CA1720:Identifier contains type name", Justification = "It is the format's name.")]
     Int8 = 3,
 }

@@ -20,6 +20,9 @@ internal interface IOutputFile : IDisposable
 {
     void Write(long offset, ReadOnlySpan<byte> bytes);
 
+    /// <summary>Cuts the file off.</summary>
+    void Truncate(long length);
+
     /// <summary>Makes what was written survive a crash.</summary>
     void Flush();
 }
@@ -61,6 +64,8 @@ internal sealed class FileStorage : IStorage
             path, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.None, length);
 
         public void Write(long offset, ReadOnlySpan<byte> bytes) => RandomAccess.Write(_handle, bytes, offset);
+
+        public void Truncate(long length) => RandomAccess.SetLength(_handle, length);
 
         public void Flush() => RandomAccess.FlushToDisk(_handle);
 
