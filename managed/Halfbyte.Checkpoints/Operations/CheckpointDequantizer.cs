@@ -167,14 +167,16 @@ public static class CheckpointDequantizer
             Write = writer =>
             {
                 long counted = 0;
-                decoder.Decode(weight, dtype, options.ChunkBytes, (element, values) =>
+                foreach ((long element, int count) in decoder.Decode(weight, dtype, options.ChunkBytes))
                 {
+                    ReadOnlySpan<byte> values = decoder.Values(count, dtype);
                     RequireFinite(weight, dtype, element, values);
                     writer.Write(weight.Name, element * size, values);
-                    long worked = (long)(((element * size) + values.Length) * inputPerOutput);
+                    long worked = (long)((element + count) * size * inputPerOutput);
                     pump.Advance(weight.Name, worked - counted);
                     counted = worked;
-                });
+                }
+
                 pump.Advance(weight.Name, weight.ByteLength - counted);
                 pump.Finish(weight.Parts.Count());
             },

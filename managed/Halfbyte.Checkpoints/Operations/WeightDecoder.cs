@@ -24,27 +24,16 @@ internal sealed class WeightDecoder : IDisposable
         _output = new DeviceScratch(_stream);
     }
 
-    /// <summary>Receives restored elements in order.</summary>
-    /// <param name="element">The index of the first.</param>
-    /// <param name="values">Their bytes; valid during the call.</param>
-    public delegate void Sink(long element, ReadOnlySpan<byte> values);
-
-    /// <summary>Restores a weight.</summary>
+    /// <summary>Restores a weight, chunk by chunk from front to back; <see cref="Values"/> has the elements of each.</summary>
     /// <param name="weight">The weight.</param>
     /// <param name="dtype">The type to restore to.</param>
     /// <param name="chunkBytes">Roughly how many bytes of output at a time.</param>
-    /// <param name="sink">Told of every chunk.</param>
-    public void Decode(QuantizedWeight weight, DType dtype, int chunkBytes, Sink sink)
-    {
-        if (weight.Scheme == WeightScheme.Int8)
-        {
-            DecodeInt8(weight, dtype, chunkBytes, sink);
-        }
-        else
-        {
-            DecodeFourBit(weight, dtype, chunkBytes, sink);
-        }
-    }
+    /// <returns>For each chunk the index of its first element and their number.</returns>
+    public IEnumerable<(long Element, int Count)> Decode(QuantizedWeight weight, DType dtype, int chunkBytes) =>
+        weight.Scheme == WeightScheme.Int8 ? DecodeInt8(weight, dtype, chunkBytes) : DecodeFourBit(weight, dtype, chunkBytes);
+
+    /// <summary>The elements of the current chunk; valid until the next.</summary>
+    public ReadOnlySpan<byte> Values(int count, DType dtype) => _output.Fetch(0, count * dtype.SizeInBytes());
 
     public void Dispose()
     {
@@ -56,7 +45,7 @@ internal sealed class WeightDecoder : IDisposable
         _stream.Dispose();
     }
 
-    private void DecodeFourBit(QuantizedWeight weight, DType dtype, int chunkBytes, Sink sink)
+    private IEnumerable<(long Element, int Count)> DecodeFourBit(QuantizedWeight weight, DType dtype, int chunkBytes)
     {
         QuantState state = _reader.ReadQuantState(weight);
         QuantizedWeightReader.CheckQuantMap(weight);
@@ -108,7 +97,7 @@ internal sealed class WeightDecoder : IDisposable
                 Device = _stream.Device,
             };
             Raw.DequantizeFourBit(_stream.Handle, descriptor, _output.Pointer, dtype);
-            sink(done, _output.Fetch(0, (int)(count * size)));
+            yield return (done, (int)count);
         }
     }
 
@@ -133,7 +122,7 @@ internal sealed class WeightDecoder : IDisposable
         _nested.Publish(image.Length);
     }
 
-    private void DecodeInt8(QuantizedWeight weight, DType dtype, int chunkBytes, Sink sink)
+    private IEnumerable<(long Element, int Count)> DecodeInt8(QuantizedWeight weight, DType dtype, int chunkBytes)
     {
         QuantizedWeightReader.CheckWeightFormat(weight);
         long[] shape = weight.Weight.Info.ShapeArray;
@@ -141,7 +130,7 @@ internal sealed class WeightDecoder : IDisposable
         int size = dtype.SizeInBytes();
         if (rows == 0 || columns == 0)
         {
-            return;
+            yield break;
         }
 
         if (columns * size > int.MaxValue)
@@ -169,7 +158,7 @@ internal sealed class WeightDecoder : IDisposable
                 Device = _stream.Device,
             };
             Raw.DequantizeInt8(_stream.Handle, descriptor, _output.Pointer, dtype);
-            sink(row * columns, _output.Fetch(0, (int)(count * columns * size)));
+            yield return (row * columns, (int)(count * columns));
         }
     }
 
