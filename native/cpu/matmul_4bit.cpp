@@ -41,14 +41,18 @@ struct Plan {
     int64_t bytes() const { return (x_floats + parts * sums_floats) * static_cast<int64_t>(sizeof(float)); }
 };
 
+// Row m of the M that are laid out, row `row` of x.
 void arrange_row(const CpuStream& cpu, const Kernels4Bit& kernels, const MatMul4Bit& op, int64_t row, int64_t m, int64_t M,
                  float* arranged) {
     alignas(64) float converted[kChunk];
-    const void* x = element_at(op.dtype, op.x, row * op.ldx);
+    const int64_t set = m - m % kSetRows;
+    const int64_t set_rows = M - set < kSetRows ? M - set : kSetRows;
+    const int64_t lanes = kernels.group / 8;
     for (int64_t k = 0; k < op.K; k += kChunk) {
         const int64_t count = op.K - k < kChunk ? op.K - k : kChunk;
-        to_float32(cpu.path, op.dtype, element_at(op.dtype, x, k), count, converted);
-        kernels.arrange(converted, count, arranged + k * M + m * ceil_div(count, kernels.group) * kernels.group);
+        const int64_t padded = ceil_div(count, kernels.group) * kernels.group;
+        to_float32(cpu.path, op.dtype, element_at(op.dtype, op.x, row * op.ldx + k), count, converted);
+        kernels.arrange(converted, count, arranged + k * M + set * padded + (m - set) * lanes, set_rows * lanes);
     }
 }
 
@@ -61,7 +65,7 @@ bool is_ordinary(const float* sums, int64_t count) {
 }
 
 void multiply(const Kernels4Bit& kernels, const Part4Bit& part) {
-    if (part.M > kRowsMaxM || part.weight->K % 8 != 0) return kernels.panel(part);
+    if (part.M > kSetRows || part.weight->K % 8 != 0) return kernels.panel(part);
     kernels.rows(part);
     constexpr int64_t kRedo = 12;
     for (int64_t n = part.first; n < part.last; n += kRedo) {

@@ -6,11 +6,13 @@
 
 namespace halfbyte::cpu {
 
-// Activations are laid out for the kernels once per call, in chunks of kChunk along K: chunk c starts at element c * kChunk * M and
-// holds the M rows' parts one after another, as float32, each part padded with zeros to whole groups. A group is what one vector
-// of packed codes holds: 8 codes in each of L 32-bit lanes. Inside it, element 8i + e of the row sits at e * L + i, where code e of
-// lane i meets it.
+// Activations are laid out for the kernels once per call, as float32, in the order in which they are used.
+//   Chunks of kChunk elements along K; chunk c begins at float c * kChunk * M.
+//   In a chunk, sets of kSetRows rows of x (the last may have fewer); a set's vectors of L lanes are interleaved row by row.
+//   In a row, groups of 8L elements, the last padded with zeros. Vector e of a group (e = 0 to 7) has element 8i + e in lane i: a
+//   32-bit word of packed codes holds 8 elements, and code e of all words of a vector of codes meets vector e.
 inline constexpr int64_t kChunk = 1024;
+inline constexpr int64_t kSetRows = 4;
 
 // Rows [first, last) of a weight times M rows of activations: sums[(n - first) * M + m].
 struct Part4Bit {
@@ -23,12 +25,12 @@ struct Part4Bit {
 
 // They compute every sum from its inputs alone, in an order that depends on K and nothing else.
 struct Kernels4Bit {
-    int64_t group;                                                    // elements in a group
-    void (*arrange)(const float* x, int64_t count, float* arranged);  // lays out `count` elements and pads
-    void (*rows)(const Part4Bit& part);                               // M up to kRowsMaxM, K a multiple of 8
-    void (*panel)(const Part4Bit& part);                              // any M and K
+    int64_t group;  // 8L
+    // Lays out `count` elements of one row; its vectors are `stride` floats apart.
+    void (*arrange)(const float* x, int64_t count, float* arranged, int64_t stride);
+    void (*rows)(const Part4Bit& part);   // M up to kSetRows, K a multiple of 8
+    void (*panel)(const Part4Bit& part);  // any M and K
 };
-inline constexpr int64_t kRowsMaxM = 4;
 
 extern const Kernels4Bit kKernels4BitAvx2;
 extern const Kernels4Bit kKernels4BitAvx512;

@@ -1,30 +1,31 @@
 #if defined(__x86_64__)
 #include "matmul_4bit_lanes_avx2.h"
+//
 #include "matmul_4bit_panel.h"
 #include "matmul_4bit_rows.h"
 
 namespace halfbyte::cpu {
 namespace {
 
-void arrange(const float* x, int64_t count, float* arranged) {
+void arrange(const float* x, int64_t count, float* arranged, int64_t stride) {
     int64_t done = 0;
-    for (; done + kGroup <= count; done += kGroup) Lanes::arrange(x + done, arranged + done);
+    for (; done + kGroup <= count; done += kGroup, arranged += 8 * stride) Lanes::arrange(x + done, arranged, stride);
     if (done == count) return;
     alignas(64) float padded[kGroup] = {};
     for (int64_t i = done; i < count; ++i) padded[i - done] = x[i];
-    Lanes::arrange(padded, arranged + done);
+    Lanes::arrange(padded, arranged, stride);
 }
 
-void few_rows(const Part4Bit& part) {
-    if (part.M == 1) rows<1, 4>(part);
-    if (part.M == 2) rows<2, 2>(part);
-    if (part.M == 3) rows<3, 1>(part);
-    if (part.M == 4) rows<4, 1>(part);
+void rows(const Part4Bit& part) {
+    if (part.M == 1) one_row<4>(part);
+    if (part.M == 2) few_rows<2, 2>(part);
+    if (part.M == 3) few_rows<3, 1>(part);
+    if (part.M == 4) few_rows<4, 1>(part);
 }
 
 }  // namespace
 
-const Kernels4Bit kKernels4BitAvx2 = {kGroup, arrange, few_rows, panel<3>};
+const Kernels4Bit kKernels4BitAvx2 = {kGroup, arrange, rows, panel<3>};
 
 }  // namespace halfbyte::cpu
 #endif

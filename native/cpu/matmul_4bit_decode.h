@@ -6,7 +6,7 @@
 namespace halfbyte::cpu {
 namespace {
 
-constexpr int kGroup = Lanes::kGroup;
+constexpr int kGroup = Lanes::kGroup;  // elements that one vector of codes holds
 constexpr int kLanes = Lanes::kLanes;
 constexpr int kStatisticsRead = 8;  // Lanes::spread loads this many
 
@@ -23,22 +23,24 @@ template <class F>
 }
 
 constexpr int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+constexpr int64_t whole_groups(int64_t elements) { return (elements + kGroup - 1) / kGroup * kGroup; }
 
-[[gnu::always_inline]] inline void prefetch(const void* base, int64_t offset) {  // may point outside: nothing is read
+// May point outside of the data: nothing is read.
+[[gnu::always_inline]] inline void prefetch(const void* base, int64_t offset) {
     __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(base) + static_cast<uintptr_t>(offset)));
 }
 
-// Statistics of `elements` elements from flat element `first` on, as float32: where they are, or decoded into `buffer`. Reading
-// kStatisticsRead past the last one is allowed.
 template <int64_t kElements>
 struct StatisticsBuffer {
     alignas(64) float values[kElements / 32 + 1 + kLanes + kStatisticsRead];
 };
 
+// Statistics of the blocks of `elements` elements from flat element `first` on, as float32: in place, or decoded into `buffer`. It
+// is allowed to read kStatisticsRead beyond the last.
 template <int64_t kElements>
 inline const float* statistics(const Weight4Bit& w, int64_t first, int64_t elements, StatisticsBuffer<kElements>& buffer) {
     const int64_t begin = first >> w.block_shift;
-    const int64_t end = elements == 0 ? begin : ((first + elements - 1) >> w.block_shift) + 1;
+    const int64_t end = ((first + elements - 1) >> w.block_shift) + 1;
     if (w.absmax != nullptr) {
         if (end + kStatisticsRead <= w.blocks) return w.absmax + begin;
         for (int64_t b = begin; b < end; ++b) buffer.values[b - begin] = w.absmax[b];
@@ -65,13 +67,12 @@ inline Lanes::Codes load_group(const Weight4Bit& w, int64_t first, int64_t count
     return odd ? Lanes::join(codes, Lanes::load_codes(p + 1, bytes - 1)) : codes;
 }
 
-// One group, dequantized: out[e * kLanes + i] = table[code] * absmax of element first + 8i + e, 0 from `count` on. `statistics`
-// points at the statistic of element `first`. A block may begin inside a lane, but then it does so at the same element of every
-// lane: elements before it use one vector of statistics, elements from it on another.
-inline void dequantize_group(const Weight4Bit& w, Lanes::Table table, const float* statistics, int64_t first, int64_t count,
-                             float* out) {
+// One group, dequantized: out[e * stride + i] = table[code] * absmax of element first + 8i + e, 0 from `count` on. `statistics`
+// points at the statistic of element `first`, which is element `position` of its block. A block may begin inside a lane, but then
+// it does so at the same element of every lane: elements before it use one vector of statistics, elements from it on another.
+inline void dequantize_group(const Weight4Bit& w, Lanes::Table table, const float* statistics, int64_t first, int position,
+                             int64_t count, float* out, int64_t stride) {
     const Lanes::Codes codes = load_group(w, first, count);
-    const int position = static_cast<int>(first & ((int64_t{1} << w.block_shift) - 1));
     const int boundary = 8 - position % 8;
     const Lanes::Float before = Lanes::spread(statistics, Lanes::block_index(position, w.block_shift));
     const Lanes::Float after = Lanes::spread(statistics, Lanes::block_index(position + 7, w.block_shift));
@@ -79,19 +80,37 @@ inline void dequantize_group(const Weight4Bit& w, Lanes::Table table, const floa
         constexpr int e = decltype(element)::value;
         Lanes::Float value = Lanes::mul(Lanes::lookup<e>(codes, table), e < boundary ? before : after);
         if (count < kGroup) value = Lanes::keep(value, e, static_cast<int>(count));
-        Lanes::store(out + e * kLanes, value);
+        Lanes::store(out + e * stride, value);
     });
 }
 
-// `count` elements from flat element `first` on, dequantized group by group.
+// The same for a whole group that begins at a multiple of 8 elements.
+inline void dequantize_aligned_group(const Weight4Bit& w, Lanes::Table table, const float* statistics, int64_t first, int position,
+                                     float* out, int64_t stride) {
+    const Lanes::Codes codes = Lanes::load_codes(w.packed + first / 2);
+    const Lanes::Float scale = Lanes::spread(statistics, Lanes::block_index(position, w.block_shift));
+    for_each_element([&](auto element) {
+        constexpr int e = decltype(element)::value;
+        Lanes::store(out + e * stride, Lanes::mul(Lanes::lookup<e>(codes, table), scale));
+    });
+}
+
+// `count` elements from flat element `first` on, dequantized group by group; vectors of the result are `stride` floats apart.
 template <int64_t kElements>
-inline void dequantize(const Weight4Bit& w, Lanes::Table table, int64_t first, int64_t count, float* out) {
+inline void dequantize(const Weight4Bit& w, Lanes::Table table, int64_t first, int64_t count, float* out, int64_t stride) {
     StatisticsBuffer<kElements> buffer;
     const float* values = statistics(w, first, count, buffer);
-    const int64_t first_block = first >> w.block_shift;
-    for (int64_t done = 0; done < count; done += kGroup)
-        dequantize_group(w, table, values + (((first + done) >> w.block_shift) - first_block), first + done, count - done,
-                         out + done);
+    const int64_t mask = (int64_t{1} << w.block_shift) - 1;
+    const int64_t offset = first & mask;
+    int64_t done = 0;
+    if (first % 8 == 0) {
+        for (; done + kGroup <= count; done += kGroup, out += 8 * stride)
+            dequantize_aligned_group(w, table, values + ((offset + done) >> w.block_shift), first + done,
+                                     static_cast<int>((offset + done) & mask), out, stride);
+    }
+    for (; done < count; done += kGroup, out += 8 * stride)
+        dequantize_group(w, table, values + ((offset + done) >> w.block_shift), first + done,
+                         static_cast<int>((offset + done) & mask), count - done, out, stride);
 }
 
 }  // namespace

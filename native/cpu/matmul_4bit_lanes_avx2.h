@@ -85,8 +85,8 @@ struct Lanes {
         store(out, add(mul(load(value), _mm256_set1_ps(absmax)), _mm256_set1_ps(offset)));
     }
 
-    // arranged[e * 8 + i] = x[8i + e]: an 8 x 8 transposition, and its own way back.
-    static void arrange(const float* x, float* arranged) {
+    // arranged[e * stride + i] = x[8i + e]: an 8 x 8 transposition.
+    static void arrange(const float* x, float* arranged, int64_t stride) {
         Float a[8], b[8];
 #pragma GCC unroll 4
         for (int i = 0; i < 8; i += 2) {
@@ -100,11 +100,13 @@ struct Lanes {
         }
 #pragma GCC unroll 4
         for (int e = 0; e < 4; ++e) {
-            store(arranged + 8 * e, _mm256_permute2f128_ps(b[e], b[e + 4], 0x20));
-            store(arranged + 8 * e + 32, _mm256_permute2f128_ps(b[e], b[e + 4], 0x31));
+            store(arranged + e * stride, _mm256_permute2f128_ps(b[e], b[e + 4], 0x20));
+            store(arranged + (e + 4) * stride, _mm256_permute2f128_ps(b[e], b[e + 4], 0x31));
         }
     }
-    static void restore(const float* arranged, float* x) { arrange(arranged, x); }
+
+    // x[8i + e] = arranged[e * 8 + i]: the way back, the same transposition.
+    static void restore(const float* arranged, float* x) { arrange(arranged, x, 8); }
 
    private:
     // The first element that each lane holds.

@@ -93,8 +93,8 @@ struct Lanes {
         _mm512_storeu_ps(out, _mm512_add_ps(value, _mm512_set1_ps(offset)));
     }
 
-    // arranged[e * 16 + i] = x[8i + e]: 16 rows of 8 become 8 rows of 16.
-    static void arrange(const float* x, float* arranged) {
+    // arranged[e * stride + i] = x[8i + e]: 16 rows of 8 become 8 rows of 16.
+    static void arrange(const float* x, float* arranged, int64_t stride) {
         // quad[p] has i = 4p..4p+3 in each 128-bit block, and in block b element e = b (half 0) or b + 4 (half 1).
         const __m512i first = _mm512_setr_epi32(0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27);
 #pragma GCC unroll 2
@@ -105,7 +105,7 @@ struct Lanes {
             for (int p = 0; p < 4; ++p) quad[p] = _mm512_permutex2var_ps(load(x + 32 * p), index, load(x + 32 * p + 16));
             transpose_blocks(quad);
 #pragma GCC unroll 4
-            for (int e = 0; e < 4; ++e) store(arranged + 64 * half + 16 * e, quad[e]);
+            for (int e = 0; e < 4; ++e) store(arranged + (4 * half + e) * stride, quad[e]);
         }
     }
 

@@ -12,21 +12,22 @@
 namespace halfbyte::cpu {
 namespace {
 
-// out[r * M + m] (+)= sum over k of tile[r][k] * x[m][k] for MR values of m; `count` is a multiple of kLanes.
+// out[r * M + m] (+)= sum over k of tile[r][k] * x[m][k] for r < rows and a set of MR rows of x. Both operands are interleaved
+// vector by vector; `vectors` is the number of vectors in a row.
 template <int R, int MR>
-inline void multiply_tile(const float* tile, const float* x, int64_t count, float* out, int64_t M, int64_t rows, bool add) {
+inline void multiply_tile(const float* tile, const float* x, int64_t vectors, float* out, int64_t M, int64_t rows, bool add) {
     Lanes::Float sums[R][4];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
         for (int m = 0; m < MR; ++m) sums[r][m] = Lanes::zero();
-    for (int64_t k = 0; k < count; k += kLanes) {
+    for (int64_t v = 0; v < vectors; ++v, tile += R * kLanes, x += MR * kLanes) {
         Lanes::Float values[MR];
 #pragma GCC unroll 4
-        for (int m = 0; m < MR; ++m) values[m] = Lanes::load(x + m * count + k);
+        for (int m = 0; m < MR; ++m) values[m] = Lanes::load(x + m * kLanes);
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
-            const Lanes::Float weight = Lanes::load(tile + r * kChunk + k);
+            const Lanes::Float weight = Lanes::load(tile + r * kLanes);
 #pragma GCC unroll 4
             for (int m = 0; m < MR; ++m) sums[r][m] = Lanes::fma(weight, values[m], sums[r][m]);
         }
@@ -45,6 +46,7 @@ inline void multiply_tile(const float* tile, const float* x, int64_t count, floa
 
 template <int R>
 inline void panel(const Part4Bit& part) {
+    static_assert(kSetRows == 4);
     const Weight4Bit& w = *part.weight;
     const Lanes::Table table = Lanes::table(w.table);
     const int64_t M = part.M;
@@ -53,22 +55,22 @@ inline void panel(const Part4Bit& part) {
         for (int64_t i = 0; i < (part.last - part.first) * M; ++i) part.sums[i] = 0.0f;
     for (int64_t k = 0; k < w.K; k += kChunk) {
         const int64_t count = min_of(w.K - k, kChunk);
-        const int64_t ldx = (count + kGroup - 1) / kGroup * kGroup;
+        const int64_t padded = whole_groups(count), vectors = padded / kLanes;
         for (int64_t n = part.first; n < part.last; n += R) {
             const int64_t rows = min_of(part.last - n, R);
             for (int64_t r = 0; r < rows; ++r) {
                 const int64_t first = (n + r) * w.K + k;
-                for (int64_t ahead = 0; ahead < count / 2; ahead += 64) prefetch(w.packed, (first + R * w.K) / 2 + ahead);
-                dequantize<kChunk>(w, table, first, count, tile + r * kChunk);
+                for (int64_t byte = 0; byte < count / 2; byte += 64) prefetch(w.packed, (first + R * w.K) / 2 + byte);
+                dequantize<kChunk>(w, table, first, count, tile + r * kLanes, R * kLanes);
             }
             const float* x = part.x + k * M;
             float* out = part.sums + (n - part.first) * M;
             const bool add = k > 0;
             int64_t m = 0;
-            for (; m + 4 <= M; m += 4) multiply_tile<R, 4>(tile, x + m * ldx, ldx, out + m, M, rows, add);
-            if (M - m == 3) multiply_tile<R, 3>(tile, x + m * ldx, ldx, out + m, M, rows, add);
-            if (M - m == 2) multiply_tile<R, 2>(tile, x + m * ldx, ldx, out + m, M, rows, add);
-            if (M - m == 1) multiply_tile<R, 1>(tile, x + m * ldx, ldx, out + m, M, rows, add);
+            for (; m + 4 <= M; m += 4) multiply_tile<R, 4>(tile, x + m * padded, vectors, out + m, M, rows, add);
+            if (M - m == 3) multiply_tile<R, 3>(tile, x + m * padded, vectors, out + m, M, rows, add);
+            if (M - m == 2) multiply_tile<R, 2>(tile, x + m * padded, vectors, out + m, M, rows, add);
+            if (M - m == 1) multiply_tile<R, 1>(tile, x + m * padded, vectors, out + m, M, rows, add);
         }
     }
 }
