@@ -62,5 +62,29 @@ inline float absmax_of_block(const void* data, int64_t first, int64_t count) {
     return _mm_cvtss_f32(_mm_max_ss(max, _mm_movehdup_ps(max)));
 }
 
+// 8 values rounded to nearest even, NaN kept NaN.
+template <DType dtype>
+inline __m128i to_16_bits(__m256 values) {
+    if constexpr (dtype == DType::kFloat16) {
+        return _mm256_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    } else {
+        const __m256i bits = _mm256_castps_si256(values);
+        const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+        const __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+        const __m256 quiet = _mm256_castsi256_ps(_mm256_or_si256(bits, _mm256_set1_epi32(0x400000)));
+        const __m256 nan = _mm256_cmp_ps(values, values, _CMP_UNORD_Q);
+        const __m256i result = _mm256_castps_si256(_mm256_blendv_ps(_mm256_castsi256_ps(rounded), quiet, nan));
+        const __m256i upper = _mm256_srli_epi32(result, 16);
+        return _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
+    }
+}
+
+// Stores 32 bytes; streaming stores go around the caches and need an aligned address.
+template <bool streaming>
+inline void store_256(void* address, __m256i value) {
+    if constexpr (streaming) _mm256_stream_si256(static_cast<__m256i*>(address), value);
+    else _mm256_storeu_si256(static_cast<__m256i*>(address), value);
+}
+
 }  // namespace
 }  // namespace halfbyte::cpu

@@ -80,5 +80,27 @@ inline float largest_magnitude(const void* data, int64_t first, int64_t count) {
     return _mm_cvtss_f32(dtype == DType::kFloat16 ? _mm_cvtph_ps(_mm_srli_epi32(vector, 16)) : _mm_castsi128_ps(vector));
 }
 
+// 16 values rounded to nearest even, NaN kept NaN. VCVTNEPS2BF16 would flush subnormal numbers, so bfloat16 rounds in integers.
+template <DType dtype>
+inline __m256i to_16_bits(__m512 values) {
+    if constexpr (dtype == DType::kFloat16) {
+        return _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    } else {
+        const __m512i bits = _mm512_castps_si512(values);
+        const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+        __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+        const __mmask16 nan = _mm512_cmp_ps_mask(values, values, _CMP_UNORD_Q);
+        rounded = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
+        return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
+    }
+}
+
+// Stores 64 bytes; streaming stores go around the caches and need an aligned address.
+template <bool streaming>
+inline void store_512(void* address, __m512i value) {
+    if constexpr (streaming) _mm512_stream_si512(static_cast<__m512i*>(address), value);
+    else _mm512_storeu_si512(address, value);
+}
+
 }  // namespace
 }  // namespace halfbyte::cpu
