@@ -51,6 +51,11 @@ internal static class Failure
                 output.Error(exception.Message);
                 return ExitCodes.Environment;
 
+            // OUT was looked at before: what fails now is the place itself.
+            case CheckpointOutputException:
+                output.Error(exception.Message);
+                return ExitCodes.Environment;
+
             case IOException io when io.HResult is Enospc or Edquot or ErrorDiskFull or ErrorHandleDiskFull:
                 output.Error(exception.Message + " (free some space; nothing half-written was left behind)");
                 return ExitCodes.Environment;

@@ -37,13 +37,7 @@ internal sealed class BenchCommand : ToolCommand
     internal BenchCommand(ToolHost host)
         : base(host, "bench", "Measure this machine: every row beside a peer, taken in turns within this run, weights cold. CPU only.")
     {
-        _threads.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && result.GetValueOrDefault<int>() is < 1 or > 1024)
-            {
-                result.AddError("--threads takes a number from 1 to 1024.");
-            }
-        });
+        _threads.Accept(threads => threads is >= 1 and <= 1024, "a number from 1 to 1024");
         Add(_threads);
         Add(_filter);
         Add(_quick);

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
+using System.Globalization;
 
 using Halfbyte.Checkpoints;
 using Halfbyte.Cli.Terminal;
@@ -34,13 +34,7 @@ internal static class CommonOptions
             HelpName = "BYTES",
             DefaultValueFactory = _ => 5_000_000_000,
         };
-        option.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && result.GetValueOrDefault<long>() < 1)
-            {
-                result.AddError("--max-shard-bytes must be at least 1.");
-            }
-        });
+        option.Accept(bytes => bytes >= 1, "a number of at least 1");
         return option;
     }
 
@@ -88,9 +82,25 @@ internal static class CommonOptions
         return option;
     }
 
+    /// <summary>Makes values outside a range a usage error. What is no value at all, the parser reports itself.</summary>
+    internal static void Accept<T>(this Option<T> option, Func<T, bool> isAccepted, string what)
+        where T : IParsable<T> => option.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && T.TryParse(token.Value, CultureInfo.InvariantCulture, out T? value) && !isAccepted(value))
+            {
+                result.AddError($"{option.Name} takes {what}, not '{token.Value}'.");
+            }
+        });
+
     /// <summary>Refuses an OUT that is taken, before anything is read.</summary>
-    internal static void CheckOutputIsFree(string output, bool force)
+    internal static void CheckOutput(string input, string output, bool force)
     {
+        string? inputDirectory = Directory.Exists(input) ? input : Path.GetDirectoryName(Path.GetFullPath(input));
+        if (inputDirectory is not null && FullPath(inputDirectory) == FullPath(output))
+        {
+            throw new UsageException($"'{output}' is the directory that IN is in; choose another OUT.");
+        }
+
         if (File.Exists(output))
         {
             throw new UsageException($"'{output}' is a file; OUT is a directory.");
@@ -104,7 +114,8 @@ internal static class CommonOptions
         string? taken = Directory.EnumerateFiles(output)
             .Select(Path.GetFileName)
             .FirstOrDefault(name => name!.EndsWith(".safetensors", StringComparison.Ordinal)
-                                    || name.EndsWith(".safetensors.index.json", StringComparison.Ordinal));
+                                    || name.EndsWith(".safetensors.index.json", StringComparison.Ordinal)
+                                    || name.StartsWith("pytorch_model", StringComparison.Ordinal));
         if (taken is not null)
         {
             throw new UsageException($"'{output}' already holds a checkpoint ('{taken}'); choose another OUT, or add --force to replace it.");
@@ -115,6 +126,8 @@ internal static class CommonOptions
 
     /// <summary>Feeds the library's progress into the display.</summary>
     internal static IProgress<CheckpointProgress> Adapt(IProgress<WorkProgress> display) => new ProgressAdapter(display);
+
+    private static string FullPath(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
 
     private sealed class ProgressAdapter(IProgress<WorkProgress> display) : IProgress<CheckpointProgress>
     {

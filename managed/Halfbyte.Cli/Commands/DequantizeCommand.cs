@@ -57,7 +57,7 @@ internal sealed class DequantizeCommand : ToolCommand
             Force = parse.GetValue(_force),
             Device = CommonOptions.ResolveDevice(parse.GetRequiredValue(_device)),
         };
-        CommonOptions.CheckOutputIsFree(to, options.Force);
+        CommonOptions.CheckOutput(from, to, options.Force);
 
         ConversionReport report = terminal.WithProgress(
             "dequantize",

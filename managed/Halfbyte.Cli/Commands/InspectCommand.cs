@@ -23,13 +23,7 @@ internal sealed class InspectCommand : ToolCommand
     internal InspectCommand(ToolHost host)
         : base(host, "inspect", "Show a checkpoint's modules, shapes, storage and bytes, repeated layers folded. Reads headers only.")
     {
-        _depth.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && result.GetValueOrDefault<int>() < 1)
-            {
-                result.AddError("--depth must be at least 1.");
-            }
-        });
+        _depth.Accept(levels => levels >= 1, "a number of at least 1");
         Add(_path);
         Add(_depth);
         AddCommonOptions();

@@ -54,20 +54,8 @@ internal sealed class QuantizeCommand : ToolCommand
         : base(host, "quantize", "Turn a checkpoint's linear weights into NF4, FP4 or LLM.int8(), as bitsandbytes stores them.")
     {
         _format.Required = true;
-        _blockSize.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && !BlockSizes.Contains(result.GetValueOrDefault<int>()))
-            {
-                result.AddError($"--block-size takes {string.Join(", ", BlockSizes)}, not '{result.Tokens[0].Value}'.");
-            }
-        });
-        _threshold.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && !(result.GetValueOrDefault<float>() is >= 0 and < float.PositiveInfinity))
-            {
-                result.AddError($"--threshold takes a finite number of at least 0, not '{result.Tokens[0].Value}'.");
-            }
-        });
+        _blockSize.Accept(size => BlockSizes.Contains(size), string.Join(", ", BlockSizes[..^1]) + $" or {BlockSizes[^1]}");
+        _threshold.Accept(value => value is >= 0 and < float.PositiveInfinity, "a finite number of at least 0");
         Add(_input);
         Add(_output);
         Add(_format);
@@ -96,7 +84,7 @@ internal sealed class QuantizeCommand : ToolCommand
         string to = parse.GetRequiredValue(_output);
         if (!options.DryRun)
         {
-            CommonOptions.CheckOutputIsFree(to, options.Force);
+            CommonOptions.CheckOutput(from, to, options.Force);
         }
 
         ConversionReport report = terminal.WithProgress(

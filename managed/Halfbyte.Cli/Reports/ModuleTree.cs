@@ -91,13 +91,20 @@ internal sealed class ModuleTree
     private void Draw(TextTree tree, string lastName, int count, int depth)
     {
         string label = count == 1 ? _name : $"{_name}..{lastName} (x{count})";
-        if (_leaves.Count > 0)
+        ModuleTree shown = this;
+        if (_leaves.Count == 0 && _children is [{ _children.Count: 0 } only])
         {
-            label += "  " + string.Join("; ", _leaves);
+            shown = only; // a module with one tensor and nothing else takes one line
+            label += "." + only._name;
         }
 
-        label += count == 1 ? $"  {Format.Bytes(Bytes)}" : $"  {count} x {Format.Bytes(Bytes)}";
-        DrawChildren(tree.Add(label), depth - 1);
+        if (shown._leaves.Count > 0)
+        {
+            label += "  " + string.Join("; ", shown._leaves);
+        }
+
+        label += count == 1 ? $"  {Format.Bytes(Bytes)}" : $"  {Format.Bytes(Bytes)} each";
+        shown.DrawChildren(tree.Add(label), depth - 1);
     }
 
     // One past the last of the neighbours that look like the first.
@@ -119,7 +126,8 @@ internal sealed class ModuleTree
 
     private static bool LooksLike(ModuleTree left, ModuleTree right)
     {
-        if (left.Bytes != right.Bytes || left._children.Count != right._children.Count || !left._leaves.SequenceEqual(right._leaves))
+        // Not their bytes: the JSON text beside a 4-bit weight is a few characters longer or shorter from layer to layer.
+        if (left._children.Count != right._children.Count || !left._leaves.SequenceEqual(right._leaves))
         {
             return false;
         }

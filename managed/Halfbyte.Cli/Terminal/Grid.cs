@@ -11,6 +11,9 @@ internal sealed class Grid(params GridColumn[] columns)
 
     internal string? Title { get; init; }
 
+    /// <summary>How many characters a line takes with borders and nothing broken.</summary>
+    internal int BorderedWidth => Widths().Sum(width => width + 3) + 1;
+
     /// <summary>Adds a row. Cells are plain text: they are escaped when drawn.</summary>
     internal void Add(params string[] cells)
     {
@@ -30,13 +33,16 @@ internal sealed class Grid(params GridColumn[] columns)
             writer.WriteLine(Title);
         }
 
-        int[] widths = [.. Columns.Select((column, i) => _rows.Select(row => row[i].Length).Append(column.Header.Length).Max())];
+        int[] widths = Widths();
         WriteLine(writer, [.. Columns.Select(column => column.Header)], widths);
         foreach (string[] row in _rows)
         {
             WriteLine(writer, row, widths);
         }
     }
+
+    private int[] Widths() =>
+        [.. Columns.Select((column, i) => _rows.Select(row => row[i].Length).Append(column.Header.Length).Max())];
 
     private void WriteLine(TextWriter writer, string[] cells, int[] widths)
     {

@@ -63,9 +63,9 @@ internal sealed class Output
             return;
         }
 
-        if (!_host.OutIsTerminal)
+        if (!_host.OutIsTerminal || grid.BorderedWidth > _console.Profile.Width)
         {
-            grid.WritePlain(_host.Out);
+            grid.WritePlain(_host.Out); // cells broken over many lines are harder to read than a line that wraps
             return;
         }
 
