@@ -10,8 +10,7 @@ internal static class Reference
     // |t| above the bound gives the code; the first that fits counts.
     private static readonly (float Above, byte Code)[] Fp4Bounds =
     [
-        ((float)(5.0 / 6), 3), (0.583333f, 2), ((float)(5.0 / 12), 5), ((float)(7.0 / 24), 4), ((float)(5.0 / 24), 7), ((float)(11.0 / 128), 6),
-        ((float)(1.0 / 384), 1),
+        (0.8333333f, 3), (0.583333f, 2), (0.4166667f, 5), (0.29166667f, 4), (0.20833333f, 7), (0.0859375f, 6), (0.00260417f, 1),
     ];
 
     internal static (byte[] Packed, float[] Absmax) QuantizeFourBit(ReadOnlySpan<float> x, int blockSize, QuantType type)
@@ -70,7 +69,7 @@ internal static class Reference
         for (int i = 0; i < codes.Length; i++)
         {
             float scaled = x[i] * (127.0f / absmax[i / columns]);
-            codes[i] = float.IsNaN(scaled) ? (sbyte)0 : (sbyte)Math.Round(scaled, MidpointRounding.ToEven);
+            codes[i] = float.IsNaN(scaled) ? (sbyte)0 : (sbyte)Math.Clamp(Math.Round(scaled, MidpointRounding.ToEven), -127, 127);
         }
 
         return (codes, absmax);

@@ -45,7 +45,8 @@ internal static class Format
         >= 10 => Text($"{value:0.0}"),
         >= 1 => Text($"{value:0.00}"),
         >= 0.1 => Text($"{value:0.000}"),
-        _ => Text($"{value:0.00000}"),
+        >= 0.01 => Text($"{value:0.0000}"),
+        _ => Text($"{value:0.000000}"),
     };
 
     internal static string Count(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);
