@@ -13,12 +13,14 @@ namespace Halfbyte;
 /// </remarks>
 public sealed unsafe partial class ComputeStream : IDisposable
 {
+    private readonly StreamHandle _handle;
     private readonly string _description;
+    private volatile bool _disposed;
 
     private ComputeStream(nint stream, Device device, ILogger? logger)
     {
         Device = device;
-        SafeHandle = new StreamHandle(stream);
+        _handle = new StreamHandle(stream);
         Logger = logger ?? NullLogger.Instance;
         _description = NativeText.Read((text, capacity, length) => Native.halfbyte_stream_describe(stream, text, capacity, length));
         Log.LibraryLoaded(Logger);
@@ -30,19 +32,20 @@ public sealed unsafe partial class ComputeStream : IDisposable
 
     /// <summary>The C library's <c>halfbyte_stream</c>, for the raw door. Valid until <see cref="Dispose"/>.</summary>
     /// <exception cref="ObjectDisposedException">The stream has been disposed.</exception>
-    public nint Handle
+    public nint Handle => SafeHandle.Pointer;
+
+    /// <summary>Bytes of the workspace the stream holds at present.</summary>
+    public long WorkspaceBytes => _handle.WorkspaceBytes;
+
+    /// <summary>The handle, for a lease. Buffers may keep it open after this object is disposed, which is no use of the stream.</summary>
+    internal StreamHandle SafeHandle
     {
         get
         {
-            ObjectDisposedException.ThrowIf(SafeHandle.IsClosed, this);
-            return SafeHandle.Pointer;
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _handle;
         }
     }
-
-    /// <summary>Bytes of the workspace the stream holds at present.</summary>
-    public long WorkspaceBytes => SafeHandle.WorkspaceBytes;
-
-    internal StreamHandle SafeHandle { get; }
 
     internal ILogger Logger { get; }
 
@@ -123,11 +126,12 @@ public sealed unsafe partial class ComputeStream : IDisposable
     /// <summary>Gives the stream back once its work is done and the last of its buffers is freed.</summary>
     public void Dispose()
     {
-        if (!SafeHandle.IsClosed)
+        if (!_disposed)
         {
             Log.StreamDisposed(Logger, _description);
         }
 
-        SafeHandle.Dispose();
+        _disposed = true;
+        _handle.Dispose();
     }
 }

@@ -25,6 +25,8 @@ internal sealed unsafe class StreamHandle : SafeHandle
 
     public long WorkspaceBytes { get; private set; }
 
+    internal int ForgottenCount => _forgotten.Count;
+
     /// <summary>Replaces the workspace by one of at least <paramref name="bytes"/>. Work enqueued before may still use the old one.</summary>
     public void GrowWorkspace(long bytes)
     {

@@ -12,9 +12,12 @@ namespace Halfbyte;
 [DebuggerDisplay("{ByteLength} bytes on {Device}")]
 public sealed unsafe class DeviceBuffer : IDisposable
 {
+    private readonly BufferHandle _handle;
+    private volatile bool _disposed;
+
     internal DeviceBuffer(BufferHandle handle, Device device, long byteLength)
     {
-        SafeHandle = handle;
+        _handle = handle;
         Device = device;
         ByteLength = byteLength;
     }
@@ -27,16 +30,17 @@ public sealed unsafe class DeviceBuffer : IDisposable
 
     /// <summary>The address on the device, for the raw door; null if the buffer is empty. Valid until <see cref="Dispose"/>.</summary>
     /// <exception cref="ObjectDisposedException">The buffer has been disposed.</exception>
-    public nint Pointer
+    public nint Pointer => SafeHandle.Pointer;
+
+    /// <summary>The handle, for a lease. A layer may keep it open after this object is disposed, which is no use of the buffer.</summary>
+    internal BufferHandle SafeHandle
     {
         get
         {
-            ObjectDisposedException.ThrowIf(SafeHandle.IsClosed, this);
-            return SafeHandle.Pointer;
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _handle;
         }
     }
-
-    internal BufferHandle SafeHandle { get; }
 
     /// <summary>Makes an engine's own memory usable here. The engine keeps owning it and keeps it alive while it is used.</summary>
     /// <param name="device">The device the memory is on.</param>
@@ -74,5 +78,9 @@ public sealed unsafe class DeviceBuffer : IDisposable
     }
 
     /// <summary>Frees the memory in its stream's order. Borrowed memory is left alone.</summary>
-    public void Dispose() => SafeHandle.Dispose();
+    public void Dispose()
+    {
+        _disposed = true;
+        _handle.Dispose();
+    }
 }

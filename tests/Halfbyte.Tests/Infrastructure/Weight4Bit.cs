@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace Halfbyte.Tests;
 
 /// <summary>How a test's 4-bit weight is stored.</summary>
@@ -15,60 +17,31 @@ public sealed record Format4Bit(QuantType QuantType, int BlockSize, bool Nested)
 /// <summary>A 4-bit weight made by the reference: its values in float64, and on the device what the library reads.</summary>
 public sealed class Weight4Bit : IDisposable
 {
+    private static readonly ConcurrentDictionary<(int N, int K, Format4Bit Format, int Seed), Parts> Cache = new();
+    private readonly Parts _parts;
     private readonly List<TestBuffer> _buffers = [];
 
     public Weight4Bit(ComputeStream stream, int n, int k, Format4Bit format, int seed = 1, float[]? values = null)
     {
         (N, K, Format) = (n, k, format);
-        float[]? codebook = format.QuantType == QuantType.Custom ? Data.CustomCodebook : null;
-        float[] table = Reference4Bit.Table(format.QuantType, codebook);
-        (Codes, float[] absmax) = Reference4Bit.Quantize(
-            values ?? Data.Normal(seed, (long)n * k, scale: 0.05), format.BlockSize, format.QuantType, codebook);
-        nint Put<T>(ReadOnlySpan<T> data)
-            where T : unmanaged
+        _parts = values is null
+            ? Cache.GetOrAdd((n, k, format, seed), key => new(Data.Normal(key.Seed, (long)key.N * key.K, scale: 0.05), key.Format))
+            : new(values, format);
+        Descriptor = new()
         {
-            TestBuffer buffer = TestBuffer.Upload(stream, data);
-            _buffers.Add(buffer);
-            return buffer.Pointer;
-        }
-
-        var descriptor = new FourBitWeight
-        {
-            Packed = Put<byte>(Reference4Bit.Pack(Codes, format.QuantType, codebook)),
-            Codebook = codebook is null ? 0 : Put<float>(codebook),
+            Packed = Put<byte>(stream, _parts.Packed),
+            Absmax = format.Nested ? Put<byte>(stream, _parts.NestedCodes) : Put<float>(stream, _parts.Absmax),
+            NestedAbsmax = format.Nested ? Put<float>(stream, _parts.NestedAbsmax) : 0,
+            NestedCodebook = format.Nested ? Put<float>(stream, Parts.NestedMap) : 0,
+            NestedOffset = format.Nested ? Put<float>(stream, [_parts.NestedOffset]) : 0,
+            NestedBlockSize = format.Nested ? 256 : 0,
+            Codebook = format.QuantType == QuantType.Custom ? Put<float>(stream, _parts.Table) : 0,
             Rows = n,
             Columns = k,
             BlockSize = format.BlockSize,
             QuantType = format.QuantType,
             Device = stream.Device,
         };
-        if (format.Nested)
-        {
-            float[] map = Array.ConvertAll(ReferenceTables.DynamicMap(signed: true), value => (float)value);
-            (byte[] codes, float[] nested, float offset) = ReferenceDoubleQuantization.Quantize(absmax, map);
-            absmax = ReferenceDoubleQuantization.Dequantize(codes, nested, offset, map);
-            descriptor = descriptor with
-            {
-                Absmax = Put<byte>(codes),
-                NestedAbsmax = Put<float>(nested),
-                NestedCodebook = Put<float>(map),
-                NestedOffset = Put<float>([offset]),
-                NestedBlockSize = 256,
-            };
-        }
-        else
-        {
-            descriptor = descriptor with { Absmax = Put<float>(absmax) };
-        }
-
-        Descriptor = descriptor;
-        Absmax = absmax;
-        Table = table;
-        Values = new double[(long)n * k];
-        for (long i = 0; i < Values.Length; i++)
-        {
-            Values[i] = (double)table[Codes[i]] * absmax[i / format.BlockSize];
-        }
     }
 
     public int N { get; }
@@ -80,13 +53,63 @@ public sealed class Weight4Bit : IDisposable
     public FourBitWeight Descriptor { get; }
 
     /// <summary>One per byte, not packed.</summary>
-    public byte[] Codes { get; }
+    public byte[] Codes => _parts.Codes;
 
-    public float[] Absmax { get; }
+    public float[] Absmax => _parts.Absmax;
 
-    public float[] Table { get; }
+    public float[] Table => _parts.Table;
 
-    public double[] Values { get; }
+    public double[] Values => _parts.Values;
 
     public void Dispose() => _buffers.ForEach(buffer => buffer.Dispose());
+
+    private nint Put<T>(ComputeStream stream, ReadOnlySpan<T> data)
+        where T : unmanaged
+    {
+        TestBuffer buffer = TestBuffer.Upload(stream, data);
+        _buffers.Add(buffer);
+        return buffer.Pointer;
+    }
+
+    /// <summary>What does not depend on the device; kept, since many tests use the same weights.</summary>
+    private sealed class Parts
+    {
+        public Parts(float[] values, Format4Bit format)
+        {
+            float[]? codebook = format.QuantType == QuantType.Custom ? Data.CustomCodebook : null;
+            Table = Reference4Bit.Table(format.QuantType, codebook);
+            (Codes, Absmax) = Reference4Bit.Quantize(values, format.BlockSize, format.QuantType, codebook);
+            Packed = Reference4Bit.Pack(Codes, format.QuantType, codebook);
+            if (format.Nested)
+            {
+                (NestedCodes, NestedAbsmax, NestedOffset) = ReferenceDoubleQuantization.Quantize(Absmax, NestedMap);
+                Absmax = ReferenceDoubleQuantization.Dequantize(NestedCodes, NestedAbsmax, NestedOffset, NestedMap);
+            }
+
+            Values = new double[values.Length];
+            for (int i = 0; i < Values.Length; i++)
+            {
+                Values[i] = (double)Table[Codes[i]] * Absmax[i / format.BlockSize];
+            }
+        }
+
+        public static float[] NestedMap { get; } = Array.ConvertAll(ReferenceTables.DynamicMap(signed: true), value => (float)value);
+
+        public byte[] Codes { get; }
+
+        public byte[] Packed { get; }
+
+        /// <summary>As the product uses them: restored, if nested.</summary>
+        public float[] Absmax { get; }
+
+        public byte[] NestedCodes { get; } = [];
+
+        public float[] NestedAbsmax { get; } = [];
+
+        public float NestedOffset { get; }
+
+        public float[] Table { get; }
+
+        public double[] Values { get; }
+    }
 }
