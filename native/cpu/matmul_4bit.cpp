@@ -56,7 +56,7 @@ void arrange_row(const CpuStream& cpu, const Kernels4Bit& kernels, const MatMul4
     }
 }
 
-// Neither infinite nor NaN, nor so small that a block's sum may have been denormal: what the rows kernel vouches for.
+// Neither infinite nor NaN, nor so small that a block's sum may have been denormal: what the one-row kernel vouches for.
 bool is_ordinary(const float* sums, int64_t count) {
     constexpr uint32_t kLeast = std::bit_cast<uint32_t>(0x1p-60f), kInfinity = 0x7f800000u;
     bool ordinary = true;
@@ -66,14 +66,15 @@ bool is_ordinary(const float* sums, int64_t count) {
 
 void multiply(const Kernels4Bit& kernels, const Part4Bit& part) {
     if (part.M > kSetRows || part.weight->K % 8 != 0) return kernels.panel(part);
-    kernels.rows(part);
+    if (part.M > 1) return kernels.few_rows(part);
+    kernels.one_row(part);
     constexpr int64_t kRedo = 12;
     for (int64_t n = part.first; n < part.last; n += kRedo) {
         Part4Bit redo = part;
         redo.first = n;
         redo.last = part.last - n < kRedo ? part.last : n + kRedo;
-        redo.sums = part.sums + (n - part.first) * part.M;
-        if (!is_ordinary(redo.sums, (redo.last - n) * part.M)) kernels.panel(redo);
+        redo.sums = part.sums + (n - part.first);
+        if (!is_ordinary(redo.sums, redo.last - n)) kernels.panel(redo);
     }
 }
 

@@ -28,8 +28,9 @@ struct Kernels4Bit {
     int64_t group;  // 8L
     // Lays out `count` elements of one row; its vectors are `stride` floats apart.
     void (*arrange)(const float* x, int64_t count, float* arranged, int64_t stride);
-    void (*rows)(const Part4Bit& part);   // M up to kSetRows, K a multiple of 8
-    void (*panel)(const Part4Bit& part);  // any M and K
+    void (*one_row)(const Part4Bit& part);   // M = 1, K a multiple of 8
+    void (*few_rows)(const Part4Bit& part);  // M = 2 to kSetRows, K a multiple of 8
+    void (*panel)(const Part4Bit& part);     // any M and K
 };
 
 extern const Kernels4Bit kKernels4BitAvx2;

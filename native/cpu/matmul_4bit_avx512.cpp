@@ -16,16 +16,27 @@ void arrange(const float* x, int64_t count, float* arranged, int64_t stride) {
     Lanes::arrange(padded, arranged, stride);
 }
 
-void rows(const Part4Bit& part) {
-    if (part.M == 1) one_row<8>(part);
-    if (part.M == 2) few_rows<2, 4>(part);
-    if (part.M == 3) few_rows<3, 3>(part);
-    if (part.M == 4) few_rows<4, 2>(part);
+void one_row(const Part4Bit& part) {
+    if (rows_are_whole_blocks(*part.weight)) one_row<8, AlignedScales>(part);
+    else one_row<8, StraddlingScales>(part);
+}
+
+// As many rows of the weight at a time as the registers hold accumulators for.
+template <template <int, int64_t> class Scales>
+void few_rows_with(const Part4Bit& part) {
+    if (part.M == 2) few_rows<2, 6, Scales>(part);
+    if (part.M == 3) few_rows<3, 4, Scales>(part);
+    if (part.M == 4) few_rows<4, 4, Scales>(part);
+}
+
+void few_rows(const Part4Bit& part) {
+    if (rows_are_whole_blocks(*part.weight)) few_rows_with<AlignedScales>(part);
+    else few_rows_with<StraddlingScales>(part);
 }
 
 }  // namespace
 
-const Kernels4Bit kKernels4BitAvx512 = {kGroup, arrange, rows, panel<6>};
+const Kernels4Bit kKernels4BitAvx512 = {kGroup, arrange, one_row, few_rows, panel<6>};
 
 }  // namespace halfbyte::cpu
 #endif

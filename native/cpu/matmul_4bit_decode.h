@@ -25,9 +25,30 @@ template <class F>
 constexpr int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t whole_groups(int64_t elements) { return (elements + kGroup - 1) / kGroup * kGroup; }
 
+// out[m] += the sum of v[m].
+template <int M>
+[[gnu::always_inline]] inline void add_sums(const Lanes::Float (&v)[M], float* out) {
+#pragma GCC unroll 2
+    for (int m = 0; m < M; m += 4) {
+        const int last = M - m < 4 ? M - m - 1 : 3;
+        alignas(16) float four[4];
+        _mm_store_ps(four, Lanes::sums(v[m], v[m + (last < 1 ? last : 1)], v[m + (last < 2 ? last : 2)], v[m + last]));
+#pragma GCC unroll 4
+        for (int i = 0; i <= last; ++i) out[m + i] += four[i];
+    }
+}
+
 // May point outside of the data: nothing is read.
 [[gnu::always_inline]] inline void prefetch(const void* base, int64_t offset) {
     __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(base) + static_cast<uintptr_t>(offset)));
+}
+
+// Asks for the statistics of `elements` elements from flat element `first` on.
+[[gnu::always_inline]] inline void prefetch_statistics(const Weight4Bit& w, int64_t first, int64_t elements) {
+    const int64_t size = w.absmax != nullptr ? 4 : 1;
+    const void* base = w.absmax != nullptr ? static_cast<const void*>(w.absmax) : w.absmax_codes;
+    const int64_t begin = (first >> w.block_shift) * size, end = ((first + elements) >> w.block_shift) * size;
+    for (int64_t byte = begin; byte <= end; byte += 64) prefetch(base, byte);
 }
 
 template <int64_t kElements>
@@ -35,25 +56,30 @@ struct StatisticsBuffer {
     alignas(64) float values[kElements / 32 + 1 + kLanes + kStatisticsRead];
 };
 
-// Statistics of the blocks of `elements` elements from flat element `first` on, as float32: in place, or decoded into `buffer`. It
-// is allowed to read kStatisticsRead beyond the last.
-template <int64_t kElements>
-inline const float* statistics(const Weight4Bit& w, int64_t first, int64_t elements, StatisticsBuffer<kElements>& buffer) {
-    const int64_t begin = first >> w.block_shift;
-    const int64_t end = ((first + elements - 1) >> w.block_shift) + 1;
+// Statistics of blocks [begin, end) as float32 in `out`, and kStatisticsRead zeros.
+[[gnu::noinline]] inline void copy_statistics(const Weight4Bit& w, int64_t begin, int64_t end, float* out) {
     if (w.absmax != nullptr) {
-        if (end + kStatisticsRead <= w.blocks) return w.absmax + begin;
-        for (int64_t b = begin; b < end; ++b) buffer.values[b - begin] = w.absmax[b];
+        for (int64_t b = begin; b < end; ++b) out[b - begin] = w.absmax[b];
     } else {
         for (int64_t b = begin; b < end;) {
             const int64_t nested = b / kNestedBlocksize;
             const int64_t count = min_of(min_of(end, (nested + 1) * kNestedBlocksize) - b, kLanes);
             Lanes::decode_statistics(w.nested_codebook, w.absmax_codes + b, static_cast<int>(count), w.nested_absmax[nested],
-                                     w.nested_offset, buffer.values + (b - begin));
+                                     w.nested_offset, out + (b - begin));
             b += count;
         }
     }
-    for (int i = 0; i < kStatisticsRead; ++i) buffer.values[end - begin + i] = 0.0f;
+    for (int i = 0; i < kStatisticsRead; ++i) out[end - begin + i] = 0.0f;
+}
+
+// Statistics of the blocks of `elements` elements from flat element `first` on: in place, or copied into `buffer`. It is allowed to
+// read kStatisticsRead beyond the last.
+template <int64_t kElements>
+inline const float* statistics(const Weight4Bit& w, int64_t first, int64_t elements, StatisticsBuffer<kElements>& buffer) {
+    const int64_t begin = first >> w.block_shift;
+    const int64_t end = ((first + elements - 1) >> w.block_shift) + 1;
+    if (w.absmax != nullptr && end + kStatisticsRead <= w.blocks) return w.absmax + begin;
+    copy_statistics(w, begin, end, buffer.values);
     return buffer.values;
 }
 

@@ -24,6 +24,12 @@ struct Lanes {
 
     static Float zero() { return _mm256_setzero_ps(); }
     static Float load(const float* p) { return _mm256_loadu_ps(p); }
+    // Loaded once: without this, compilers repeat the load in every instruction that uses it.
+    static Float load_to_register(const float* p) {
+        Float v = load(p);
+        asm("" : "+x"(v));
+        return v;
+    }
     static Float broadcast(const float* p) { return _mm256_broadcast_ss(p); }
     static void store(float* p, Float v) { _mm256_storeu_ps(p, v); }
     static Float add(Float a, Float b) { return _mm256_add_ps(a, b); }

@@ -24,6 +24,12 @@ struct Lanes {
 
     static Float zero() { return _mm512_setzero_ps(); }
     static Float load(const float* p) { return _mm512_loadu_ps(p); }
+    // Loaded once: without this, compilers repeat the load in every instruction that uses it.
+    static Float load_to_register(const float* p) {
+        Float v = load(p);
+        asm("" : "+v"(v));
+        return v;
+    }
     static Float broadcast(const float* p) { return _mm512_set1_ps(*p); }
     static void store(float* p, Float v) { _mm512_storeu_ps(p, v); }
     static Float add(Float a, Float b) { return _mm512_add_ps(a, b); }

@@ -12,11 +12,11 @@
 namespace halfbyte::cpu {
 namespace {
 
-// out[r * M + m] (+)= sum over k of tile[r][k] * x[m][k] for r < rows and a set of MR rows of x. Both operands are interleaved
-// vector by vector; `vectors` is the number of vectors in a row.
+// out[r * M + m] += sum over k of tile[r][k] * x[m][k] for r < rows and a set of MR rows of x. Both operands are interleaved vector
+// by vector; `vectors` is the number of vectors in a row.
 template <int R, int MR>
-inline void multiply_tile(const float* tile, const float* x, int64_t vectors, float* out, int64_t M, int64_t rows, bool add) {
-    Lanes::Float sums[R][4];
+inline void multiply_tile(const float* tile, const float* x, int64_t vectors, float* out, int64_t M, int64_t rows) {
+    Lanes::Float sums[R][MR];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
@@ -24,10 +24,10 @@ inline void multiply_tile(const float* tile, const float* x, int64_t vectors, fl
     for (int64_t v = 0; v < vectors; ++v, tile += R * kLanes, x += MR * kLanes) {
         Lanes::Float values[MR];
 #pragma GCC unroll 4
-        for (int m = 0; m < MR; ++m) values[m] = Lanes::load(x + m * kLanes);
+        for (int m = 0; m < MR; ++m) values[m] = Lanes::load_to_register(x + m * kLanes);
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
-            const Lanes::Float weight = Lanes::load(tile + r * kLanes);
+            const Lanes::Float weight = Lanes::load_to_register(tile + r * kLanes);
 #pragma GCC unroll 4
             for (int m = 0; m < MR; ++m) sums[r][m] = Lanes::fma(weight, values[m], sums[r][m]);
         }
@@ -35,12 +35,7 @@ inline void multiply_tile(const float* tile, const float* x, int64_t vectors, fl
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
         if (r >= rows) break;
-#pragma GCC unroll 4
-        for (int m = MR; m < 4; ++m) sums[r][m] = sums[r][0];
-        alignas(16) float four[4];
-        _mm_store_ps(four, Lanes::sums(sums[r][0], sums[r][1], sums[r][2], sums[r][3]));
-#pragma GCC unroll 4
-        for (int m = 0; m < MR; ++m) out[r * M + m] = add ? out[r * M + m] + four[m] : four[m];
+        add_sums(sums[r], out + r * M);
     }
 }
 
@@ -51,8 +46,7 @@ inline void panel(const Part4Bit& part) {
     const Lanes::Table table = Lanes::table(w.table);
     const int64_t M = part.M;
     alignas(64) float tile[R * kChunk];
-    if (w.K == 0)
-        for (int64_t i = 0; i < (part.last - part.first) * M; ++i) part.sums[i] = 0.0f;
+    for (int64_t i = 0; i < (part.last - part.first) * M; ++i) part.sums[i] = 0.0f;
     for (int64_t k = 0; k < w.K; k += kChunk) {
         const int64_t count = min_of(w.K - k, kChunk);
         const int64_t padded = whole_groups(count), vectors = padded / kLanes;
@@ -60,17 +54,18 @@ inline void panel(const Part4Bit& part) {
             const int64_t rows = min_of(part.last - n, R);
             for (int64_t r = 0; r < rows; ++r) {
                 const int64_t first = (n + r) * w.K + k;
-                for (int64_t byte = 0; byte < count / 2; byte += 64) prefetch(w.packed, (first + R * w.K) / 2 + byte);
+                const int64_t next = first + R * w.K;
+                for (int64_t byte = 0; byte < count / 2; byte += 64) prefetch(w.packed, next / 2 + byte);
+                prefetch_statistics(w, next, count);
                 dequantize<kChunk>(w, table, first, count, tile + r * kLanes, R * kLanes);
             }
             const float* x = part.x + k * M;
             float* out = part.sums + (n - part.first) * M;
-            const bool add = k > 0;
             int64_t m = 0;
-            for (; m + 4 <= M; m += 4) multiply_tile<R, 4>(tile, x + m * padded, vectors, out + m, M, rows, add);
-            if (M - m == 3) multiply_tile<R, 3>(tile, x + m * padded, vectors, out + m, M, rows, add);
-            if (M - m == 2) multiply_tile<R, 2>(tile, x + m * padded, vectors, out + m, M, rows, add);
-            if (M - m == 1) multiply_tile<R, 1>(tile, x + m * padded, vectors, out + m, M, rows, add);
+            for (; m + 4 <= M; m += 4) multiply_tile<R, 4>(tile, x + m * padded, vectors, out + m, M, rows);
+            if (M - m == 3) multiply_tile<R, 3>(tile, x + m * padded, vectors, out + m, M, rows);
+            if (M - m == 2) multiply_tile<R, 2>(tile, x + m * padded, vectors, out + m, M, rows);
+            if (M - m == 1) multiply_tile<R, 1>(tile, x + m * padded, vectors, out + m, M, rows);
         }
     }
 }
