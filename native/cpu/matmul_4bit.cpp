@@ -2,9 +2,8 @@
 // computes blocks of kBlockRows rows into its own sums and ends them with the epilogue.
 #include "matmul_4bit.h"
 
-#include <bit>
-
 #include "epilogue.h"
+#include "matmul_4bit_ordinary.h"
 #include "operations.h"
 
 namespace halfbyte::cpu {
@@ -54,14 +53,6 @@ void arrange_row(const CpuStream& cpu, const Kernels4Bit& kernels, const MatMul4
         to_float32(cpu.path, op.dtype, element_at(op.dtype, op.x, row * op.ldx + k), count, converted);
         kernels.arrange(converted, count, arranged + k * M + set * padded + (m - set) * lanes, set_rows * lanes);
     }
-}
-
-// Neither infinite nor NaN, nor so small that a block's sum may have been denormal: what the one-row kernel vouches for.
-bool is_ordinary(const float* sums, int64_t count) {
-    constexpr uint32_t kLeast = std::bit_cast<uint32_t>(0x1p-60f), kInfinity = 0x7f800000u;
-    bool ordinary = true;
-    for (int64_t i = 0; i < count; ++i) ordinary &= (std::bit_cast<uint32_t>(sums[i]) & 0x7fffffffu) - kLeast < kInfinity - kLeast;
-    return ordinary;
 }
 
 void multiply(const Kernels4Bit& kernels, const Part4Bit& part) {

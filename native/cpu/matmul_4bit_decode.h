@@ -62,8 +62,8 @@ struct StatisticsBuffer {
         for (int64_t b = begin; b < end; ++b) out[b - begin] = w.absmax[b];
     } else {
         for (int64_t b = begin; b < end;) {
-            const int64_t nested = b / kNestedBlocksize;
-            const int64_t count = min_of(min_of(end, (nested + 1) * kNestedBlocksize) - b, kLanes);
+            const int64_t nested = b >> w.nested_shift;
+            const int64_t count = min_of(min_of(end, (nested + 1) << w.nested_shift) - b, kLanes);
             Lanes::decode_statistics(w.nested_codebook, w.absmax_codes + b, static_cast<int>(count), w.nested_absmax[nested],
                                      w.nested_offset, out + (b - begin));
             b += count;
@@ -121,22 +121,15 @@ inline void dequantize_aligned_group(const Weight4Bit& w, Lanes::Table table, co
     });
 }
 
-// `count` elements from flat element `first` on, dequantized group by group; vectors of the result are `stride` floats apart.
-template <int64_t kElements>
-inline void dequantize(const Weight4Bit& w, Lanes::Table table, int64_t first, int64_t count, float* out, int64_t stride) {
-    StatisticsBuffer<kElements> buffer;
-    const float* values = statistics(w, first, count, buffer);
+// The group `done` elements into a run of `count` from flat element `first` on, whose statistics begin at `statistics`.
+inline void dequantize_part(const Weight4Bit& w, Lanes::Table table, const float* statistics, int64_t first, int64_t done,
+                            int64_t count, float* out, int64_t stride) {
     const int64_t mask = (int64_t{1} << w.block_shift) - 1;
-    const int64_t offset = first & mask;
-    int64_t done = 0;
-    if (first % 8 == 0) {
-        for (; done + kGroup <= count; done += kGroup, out += 8 * stride)
-            dequantize_aligned_group(w, table, values + ((offset + done) >> w.block_shift), first + done,
-                                     static_cast<int>((offset + done) & mask), out, stride);
-    }
-    for (; done < count; done += kGroup, out += 8 * stride)
-        dequantize_group(w, table, values + ((offset + done) >> w.block_shift), first + done,
-                         static_cast<int>((offset + done) & mask), count - done, out, stride);
+    const int64_t offset = (first & mask) + done;
+    const float* const values = statistics + (offset >> w.block_shift);
+    const int position = static_cast<int>(offset & mask);
+    if (first % 8 == 0 && count - done >= kGroup) dequantize_aligned_group(w, table, values, first + done, position, out, stride);
+    else dequantize_group(w, table, values, first + done, position, count - done, out, stride);
 }
 
 }  // namespace

@@ -57,7 +57,10 @@ inline void panel(const Part4Bit& part) {
                 const int64_t next = first + R * w.K;
                 for (int64_t byte = 0; byte < count / 2; byte += 64) prefetch(w.packed, next / 2 + byte);
                 prefetch_statistics(w, next, count);
-                dequantize<kChunk>(w, table, first, count, tile + r * kLanes, R * kLanes);
+                StatisticsBuffer<kChunk> buffer;
+                const float* const values = statistics(w, first, count, buffer);
+                for (int64_t done = 0; done < count; done += kGroup)
+                    dequantize_part(w, table, values, first, done, count, tile + done * R + r * kLanes, R * kLanes);
             }
             const float* x = part.x + k * M;
             float* out = part.sums + (n - part.first) * M;

@@ -13,6 +13,7 @@ Weight4Bit weight_4bit(const halfbyte_weight_4bit& weight) {
     if (w.table == nullptr) w.table = weight.quant_type == HALFBYTE_QUANT_TYPE_FP4 ? kFp4.data() : kNf4.data();
     if (is_nested(weight)) {
         w.absmax_codes = static_cast<const uint8_t*>(weight.absmax);
+        w.nested_shift = std::countr_zero(static_cast<uint64_t>(weight.nested_blocksize));
         w.nested_codebook = static_cast<const float*>(weight.nested_codebook);
         w.nested_absmax = static_cast<const float*>(weight.nested_absmax);
         if (weight.nested_offset != nullptr) w.nested_offset = *static_cast<const float*>(weight.nested_offset);

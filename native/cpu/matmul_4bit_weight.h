@@ -13,9 +13,10 @@ struct Weight4Bit {
     const float* absmax;          // plain statistics, or null
     const uint8_t* absmax_codes;  // nested statistics, or null
     const float* nested_codebook;
-    const float* nested_absmax;  // one per kNestedBlocksize
+    const float* nested_absmax;
     float nested_offset;
-    int block_shift;  // log2 of the block size
+    int block_shift;   // log2 of the block size
+    int nested_shift;  // log2 of the number of statistics per nested statistic
     int64_t blocks;
     int64_t N, K;
 };
@@ -31,7 +32,7 @@ inline int code_of(const Weight4Bit& weight, int64_t i) {
 // Statistic of block b.
 inline float absmax_of(const Weight4Bit& weight, int64_t b) {
     if (weight.absmax != nullptr) return weight.absmax[b];
-    const float value = weight.nested_codebook[weight.absmax_codes[b]] * weight.nested_absmax[b / kNestedBlocksize];
+    const float value = weight.nested_codebook[weight.absmax_codes[b]] * weight.nested_absmax[b >> weight.nested_shift];
     return value + weight.nested_offset;
 }
 
