@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Halfbyte.Checkpoints;
 
@@ -62,8 +63,14 @@ public sealed class ModelConfig
 
     internal static ModelConfig Parse(byte[] text, string path)
     {
+        if (!Utf8.IsValid(text))
+        {
+            throw new CheckpointFormatException(FormatRules.Config, "is not valid UTF-8.", path);
+        }
+
         try
         {
+            _ = Members(text, out _);
             using JsonDocument document = JsonDocument.Parse(text, new JsonDocumentOptions { AllowDuplicateProperties = false });
             return document.RootElement.ValueKind == JsonValueKind.Object
                 ? new ModelConfig(path, text, document.RootElement)

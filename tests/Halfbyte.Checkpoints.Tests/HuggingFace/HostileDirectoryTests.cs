@@ -212,6 +212,16 @@ internal sealed class HostileDirectoryTests
         Refused.ByAll(Model, rule);
     }
 
+    [TestCase("{\"\xFF\":1}")]
+    [TestCase("{\"a\":\"\xFF\"}")]
+    [TestCase("\xEF\xBB\xBF{}")]
+    public void A_config_that_is_not_utf8(string json)
+    {
+        TinyModel.Write(Model);
+        File.WriteAllBytes(ModelFile("config.json"), [.. json.Select(c => (byte)c)]);
+        Refused.ByAll(Model, FormatRules.Config);
+    }
+
     [Test]
     public void A_skip_entry_that_would_be_an_explosive_regular_expression_is_plain_text()
     {
