@@ -28,7 +28,14 @@ struct Kernels {
     AddOutliers add_outliers;
 };
 
-Kernels kernels_of(Path) { return {dot_int8_scalar, add_outliers_scalar}; }
+Kernels kernels_of([[maybe_unused]] Path path) {
+#if defined(__x86_64__)
+    if (path >= Path::kAvx512Bf16) return {dot_int8_avx512_bf16, add_outliers_avx512};
+    if (path >= Path::kAvx512) return {dot_int8_avx512, add_outliers_avx512};
+    if (path >= Path::kAvx2) return {dot_int8_avx2, add_outliers_avx2};
+#endif
+    return {dot_int8_scalar, add_outliers_scalar};
+}
 
 // The workspace: parts in the order of their members, each aligned to 64 bytes.
 struct Workspace {
@@ -62,66 +69,69 @@ struct Quantized {
 
 // sums = float(exact sum of qx * codes) for a tile of any K.
 void integer_part(const Kernels& kernels, Int8Tile tile, float* sums) {
-    int32_t part[kInt8TileM * kInt8TileN];
-    const int64_t K = tile.K;
-    if (K <= kInt8ExactK) {
+    int32_t part[kInt8TileSums];
+    const int64_t count = tile.M * tile.ldsums;
+    if (tile.K <= kInt8ExactK) {
         kernels.dot(tile, part);
-        for (int64_t m = 0; m < tile.M; ++m)
-            for (int64_t n = 0; n < tile.N; ++n) sums[m * kInt8TileN + n] = static_cast<float>(part[m * kInt8TileN + n]);
+        for (int64_t i = 0; i < count; ++i) sums[i] = static_cast<float>(part[i]);
         return;
     }
-    int64_t wide[kInt8TileM * kInt8TileN] = {};
-    for (int64_t k = 0; k < K; k += kInt8ExactK) {
-        tile.K = std::min(kInt8ExactK, K - k);
+    int64_t wide[kInt8TileSums] = {};
+    for (int64_t K = tile.K; K > 0; K -= tile.K) {
+        tile.K = std::min(kInt8ExactK, K);
         kernels.dot(tile, part);
+        for (int64_t i = 0; i < count; ++i) wide[i] += part[i];
         tile.x += tile.K;
         tile.w += tile.K;
-        for (int64_t m = 0; m < tile.M; ++m)
-            for (int64_t n = 0; n < tile.N; ++n) wide[m * kInt8TileN + n] += part[m * kInt8TileN + n];
     }
-    for (int64_t m = 0; m < tile.M; ++m)
-        for (int64_t n = 0; n < tile.N; ++n) sums[m * kInt8TileN + n] = static_cast<float>(wide[m * kInt8TileN + n]);
+    for (int64_t i = 0; i < count; ++i) sums[i] = static_cast<float>(wide[i]);
 }
 
-// sums += x[m, c] * codes[n, c] over the outlier columns c.
+// sums += x[m, c] * codes[n, c] over the outlier columns c. The tile has kInt8TileN rows of the weight at most.
 void outlier_part(const Kernels& kernels, const MatMulInt8& op, const Quantized& q, int64_t first_m, const Int8Tile& tile,
                   float* sums) {
     float x[kInt8TileM * kOutliersAtOnce];
-    float w[kOutliersAtOnce * kInt8TileN];
+    float w[kOutliersAtOnce * kInt8TileN] = {};
     for (int64_t first = 0; first < q.outlier_count; first += kOutliersAtOnce) {
         const int64_t count = std::min(kOutliersAtOnce, q.outlier_count - first);
         const int64_t* columns = q.outlier_columns + first;
         for (int64_t m = 0; m < tile.M; ++m)
             for (int64_t c = 0; c < count; ++c) x[m * count + c] = load_float(op.dtype, op.x, (first_m + m) * op.ldx + columns[c]);
-        for (int64_t c = 0; c < count; ++c)
-            for (int64_t n = 0; n < kInt8TileN; ++n)
-                w[c * kInt8TileN + n] = n < tile.N ? static_cast<float>(tile.w[n * tile.ldw + columns[c]]) : 0.0f;
+        for (int64_t n = 0; n < tile.N; ++n)
+            for (int64_t c = 0; c < count; ++c) w[c * kInt8TileN + n] = static_cast<float>(tile.w[n * tile.ldw + columns[c]]);
         kernels.add_outliers(x, w, tile.M, count, sums);
     }
 }
 
 // One tile: rows first_m and on of x, rows first_n and on of weight i.
-void product_tile(const CpuStream& stream, const MatMulInt8& op, const Quantized& q, int64_t i, int64_t first_m, int64_t first_n) {
+struct Place {
+    int64_t i, first_m, M, first_n, N;
+};
+
+void product_tile(const CpuStream& stream, const MatMulInt8& op, const Quantized& q, const Place& at) {
     const Kernels kernels = kernels_of(stream.path);
-    const halfbyte_weight_int8& weight = op.weights[i];
-    const int64_t M = std::min(kInt8TileM, op.M - first_m), N = std::min(kInt8TileN, weight.N - first_n);
-    const Int8Tile tile = {
-        q.codes + first_m * q.ldx, q.ldx, static_cast<const int8_t*>(weight.codes) + first_n * op.K, op.K, M, N, op.K};
-    float sums[kInt8TileM * kInt8TileN] = {};
-    float w[kInt8TileN];
-    for (int64_t n = 0; n < N; ++n) w[n] = static_cast<const float*>(weight.absmax)[first_n + n] * kInverse127;
-    if (op.K > 0) {
-        integer_part(kernels, tile, sums);
-        for (int64_t m = 0; m < M; ++m) {
-            const float a = q.absmax[first_m + m] * kInverse127;
-            for (int64_t n = 0; n < N; ++n) sums[m * kInt8TileN + n] *= a;
-        }
-        outlier_part(kernels, op, q, first_m, tile, sums);
-        for (int64_t m = 0; m < M; ++m)
-            for (int64_t n = 0; n < N; ++n) sums[m * kInt8TileN + n] *= w[n];
+    const halfbyte_weight_int8& weight = op.weights[at.i];
+    const int64_t ld = ceil_div(at.N, kInt8TileN) * kInt8TileN;
+    const Int8Tile tile = {q.codes + at.first_m * q.ldx,
+                           q.ldx,
+                           static_cast<const int8_t*>(weight.codes) + at.first_n * op.K,
+                           op.K,
+                           at.M,
+                           at.N,
+                           op.K,
+                           ld};
+    float sums[kInt8TileSums], w[kInt8TileSums];
+    for (int64_t n = 0; n < at.N; ++n) w[n] = static_cast<const float*>(weight.absmax)[at.first_n + n] * kInverse127;
+    if (op.K > 0) integer_part(kernels, tile, sums);
+    for (int64_t m = 0; m < at.M && op.K > 0; ++m) {
+        const float a = q.absmax[at.first_m + m] * kInverse127;
+        for (int64_t n = 0; n < at.N; ++n) sums[m * ld + n] *= a;
     }
-    for (int64_t m = 0; m < M; ++m)
-        store_row(stream.path, output_row(op.outputs[i], op.dtype, first_m + m, first_n), sums + m * kInt8TileN, N);
+    if (q.outlier_count > 0) outlier_part(kernels, op, q, at.first_m, tile, sums);
+    for (int64_t m = 0; m < at.M; ++m) {
+        for (int64_t n = 0; n < at.N; ++n) sums[m * ld + n] = op.K > 0 ? sums[m * ld + n] * w[n] : 0.0f;
+        store_row(stream.path, output_row(op.outputs[at.i], op.dtype, at.first_m + m, at.first_n), sums + m * ld, at.N);
+    }
 }
 
 }  // namespace
@@ -141,17 +151,22 @@ void matmul_int8(Stream& any_stream, const MatMulInt8& op) {
         q = {codes, offsets.ldx, absmax, columns, count};
     }
 
-    // Tiles in the order weight, strip of its rows, tile of that strip.
-    const int64_t tiles_m = ceil_div(op.M, kInt8TileM);
+    // Strips in the order weight, strip of its rows, strip of x rows. A thread takes a run of them; with few rows of x it joins
+    // neighbours in one tile, unless outliers are to be gathered from a strip that is still in the cache.
+    const int64_t strips_m = ceil_div(op.M, kInt8TileM);
+    const int64_t joined = q.outlier_count > 0 || op.M == 0 ? 1 : std::max<int64_t>(1, kInt8TileM / op.M);
     int64_t strips = 0;
     for (int64_t i = 0; i < op.count; ++i) strips += ceil_div(op.weights[i].N, kInt8TileN);
-    stream.parallel_for(strips * tiles_m, 1, [&](int64_t first, int64_t last) {
-        int64_t i = 0, strips_before = 0;
-        for (int64_t tile = first; tile < last; ++tile) {
-            const int64_t strip = tile / tiles_m;
-            while (strip - strips_before >= ceil_div(op.weights[i].N, kInt8TileN))
-                strips_before += ceil_div(op.weights[i++].N, kInt8TileN);
-            product_tile(stream, op, q, i, tile % tiles_m * kInt8TileM, (strip - strips_before) * kInt8TileN);
+    stream.parallel_for(strips * strips_m, 1, [&](int64_t first, int64_t last) {
+        int64_t i = 0, before = 0;  // strips of the weights before i
+        for (int64_t at = first; at < last;) {
+            const int64_t strip = at / strips_m;
+            while (strip - before >= ceil_div(op.weights[i].N, kInt8TileN)) before += ceil_div(op.weights[i++].N, kInt8TileN);
+            const int64_t first_m = at % strips_m * kInt8TileM, first_n = (strip - before) * kInt8TileN;
+            const int64_t count = std::min(joined, last - at);
+            const int64_t N = std::min(count * kInt8TileN, op.weights[i].N - first_n);
+            product_tile(stream, op, q, {i, first_m, std::min(kInt8TileM, op.M - first_m), first_n, N});
+            at += strips_m > 1 ? 1 : ceil_div(N, kInt8TileN);
         }
     });
 }

@@ -10,7 +10,7 @@ void dot_int8_scalar(const Int8Tile& tile, int32_t* sums) {
             const int8_t* w = tile.w + n * tile.ldw;
             int32_t sum = 0;
             for (int64_t k = 0; k < tile.K; ++k) sum += int32_t{x[k]} * int32_t{w[k]};
-            sums[m * kInt8TileN + n] = sum;
+            sums[m * tile.ldsums + n] = sum;
         }
     }
 }
