@@ -138,5 +138,6 @@ public class QuantizeCommandTests
         ToolRun run = ToolProcess.Run(null, "quantize", _model, _directory["out"], "--format", "nf4", "--json", "-v");
 
         Assert.That(run.Json().GetProperty("target").GetString(), Is.EqualTo("nf4"));
+        Assert.That(run.Error, Does.Contain("tensor 1 of 15").And.Contain("exit code 0"));
     }
 }

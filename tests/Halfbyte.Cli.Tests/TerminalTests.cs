@@ -24,6 +24,11 @@ public class TerminalTests
     [TestCase(long.MaxValue, "8.0 EiB")]
     public void Bytes_are_binary(long bytes, string expected) => Assert.That(Format.Bytes(bytes), Is.EqualTo(expected));
 
+    [TestCase(0L, 0L, "0 of 0 B")]
+    [TestCase(512L, 1023L, "512 of 1023 B")]
+    [TestCase(512L * 1024, 3L << 30, "0.0 of 3.0 GiB")]
+    public void Parts_share_a_unit(long done, long total, string expected) => Assert.That(Format.Part(done, total), Is.EqualTo(expected));
+
     [TestCase(0.25, "250 ms")]
     [TestCase(9.96, "10.0 s")]
     [TestCase(42, "42 s")]
@@ -62,7 +67,7 @@ public class TerminalTests
 
         string[] lines = writer.ToString().ReplaceLineEndings("\n").TrimEnd().Split('\n');
         Assert.That(lines, Has.Length.EqualTo(2));
-        Assert.That(lines[0], Is.EqualTo(@"quantize: 3.8 MiB of 19.1 MiB (20%), 2 MB/s, 8.0 s left, layer\u001b"));
+        Assert.That(lines[0], Is.EqualTo(@"quantize: 3.8 of 19.1 MiB (20%), 2 MB/s, 8.0 s left, layer\u001b"));
     }
 
     [Test]

@@ -1,15 +1,17 @@
 using Halfbyte.Cli.Bench.Peers;
 
+using Microsoft.Extensions.Logging;
+
 namespace Halfbyte.Cli.Bench;
 
 /// <summary>What all cases of one run share: the stream, the peers' threads, the layer's shape, random data.</summary>
 internal sealed class BenchContext : IDisposable
 {
-    internal BenchContext(int threads, bool quick, CancellationToken cancellation)
+    internal BenchContext(int threads, bool quick, ILogger logger, CancellationToken cancellation)
     {
         Quick = quick;
         Cancellation = cancellation;
-        Stream = ComputeStream.CreateCpu(CpuPath.Auto, threads);
+        Stream = ComputeStream.CreateCpu(CpuPath.Auto, threads, logger);
         Team = new ThreadTeam(threads);
         (N, K) = quick ? (256, 1024) : (4096, 14336); // a down projection of an 8-billion-parameter model
         CacheBytes = MachineInfo.FindLastLevelCacheBytes();

@@ -54,7 +54,7 @@ internal sealed class BenchCommand : ToolCommand
         new("halfbyte bench --output results.json", "Keep the numbers, with the machine they belong to."),
     ];
 
-    protected override int Execute(ParseResult parse, Output terminal, ILoggerFactory loggers, CancellationToken cancellation)
+    protected override int Execute(ParseResult parse, Output terminal, ILogger logger, CancellationToken cancellation)
     {
         string? filter = parse.GetValue(_filter);
         List<BenchCase> cases =
@@ -69,7 +69,7 @@ internal sealed class BenchCommand : ToolCommand
 
         int threads = parse.GetValue(_threads);
         bool quick = parse.GetValue(_quick);
-        using var context = new BenchContext(threads, quick, cancellation);
+        using var context = new BenchContext(threads, quick, logger, cancellation);
         MachineInfo machine = MachineInfo.Describe(context.Stream);
         terminal.Line($"{machine.Cpu}; {machine.Stream}; halfbyte {machine.NativeVersion}; N={context.N}, K={context.K}");
         var rows = new List<BenchRow>(cases.Count);

@@ -4,6 +4,8 @@ using System.Globalization;
 using Halfbyte.Checkpoints;
 using Halfbyte.Cli.Terminal;
 
+using Microsoft.Extensions.Logging;
+
 namespace Halfbyte.Cli.Commands;
 
 /// <summary>Arguments and options that mean the same in several commands.</summary>
@@ -57,14 +59,17 @@ internal static class CommonOptions
         return option;
     }
 
-    internal static Device ResolveDevice(string text)
+    internal static Device ResolveDevice(string text, ILogger logger)
     {
-        if (text == AutoDevice)
+        Device device = text != AutoDevice ? Device.Parse(text)
+            : HalfbyteEnvironment.CudaDeviceCount > 0 ? Device.Cuda(0)
+            : Device.Cpu;
+        if (logger.IsEnabled(LogLevel.Debug))
         {
-            return HalfbyteEnvironment.CudaDeviceCount > 0 ? Device.Cuda(0) : Device.Cpu;
+            ToolLog.DeviceChosen(logger, HalfbyteEnvironment.NativeVersion, device, HalfbyteEnvironment.DeviceName(device));
         }
 
-        return Device.Parse(text);
+        return device;
     }
 
     /// <summary>An option with a fixed list of values, rejected as a usage error with the list in the message.</summary>
@@ -124,14 +129,24 @@ internal static class CommonOptions
 
     internal static bool IsGiven(this ParseResult parse, Option option) => parse.GetResult(option) is { Implicit: false };
 
-    /// <summary>Feeds the library's progress into the display.</summary>
-    internal static IProgress<CheckpointProgress> Adapt(IProgress<WorkProgress> display) => new ProgressAdapter(display);
+    /// <summary>Feeds the library's progress into the display and the log.</summary>
+    internal static IProgress<CheckpointProgress> Adapt(IProgress<WorkProgress> display, ILogger logger) => new ProgressAdapter(display, logger);
 
     private static string FullPath(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
 
-    private sealed class ProgressAdapter(IProgress<WorkProgress> display) : IProgress<CheckpointProgress>
+    private sealed class ProgressAdapter(IProgress<WorkProgress> display, ILogger logger) : IProgress<CheckpointProgress>
     {
-        public void Report(CheckpointProgress value) =>
+        private string? _tensor;
+
+        public void Report(CheckpointProgress value)
+        {
+            if (value.TensorName != _tensor)
+            {
+                _tensor = value.TensorName;
+                ToolLog.TensorStarted(logger, value.TensorsDone + 1, value.TensorsTotal, Printable.Clean(value.TensorName));
+            }
+
             display.Report(new WorkProgress(value.TensorName, value.BytesDone, value.BytesTotal));
+        }
     }
 }

@@ -30,14 +30,14 @@ internal sealed class CompareCommand : ToolCommand
         new("halfbyte compare llama/ llama-int8/ --json", "Every weight, for a program."),
     ];
 
-    protected override int Execute(ParseResult parse, Output terminal, ILoggerFactory loggers, CancellationToken cancellation)
+    protected override int Execute(ParseResult parse, Output terminal, ILogger logger, CancellationToken cancellation)
     {
         string reference = parse.GetRequiredValue(_original);
         string other = parse.GetRequiredValue(_quantized);
-        var options = new CompareOptions { Device = CommonOptions.ResolveDevice(parse.GetRequiredValue(_device)) };
+        var options = new CompareOptions { Device = CommonOptions.ResolveDevice(parse.GetRequiredValue(_device), logger) };
         ComparisonReport report = terminal.WithProgress(
             "compare",
-            display => CheckpointComparer.Compare(reference, other, options, CommonOptions.Adapt(display), cancellation));
+            display => CheckpointComparer.Compare(reference, other, options, CommonOptions.Adapt(display, logger), cancellation));
 
         terminal.Document(report, ToolJsonContext.Default.ComparisonReport);
         ComparisonView.Write(terminal, report);

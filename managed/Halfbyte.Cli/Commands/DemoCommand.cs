@@ -41,14 +41,14 @@ internal sealed class DemoCommand : ToolCommand
         new("halfbyte demo --dir /tmp/demo --layers 1", "Keep the checkpoints, to look at them with inspect, verify and compare."),
     ];
 
-    protected override int Execute(ParseResult parse, Output terminal, ILoggerFactory loggers, CancellationToken cancellation)
+    protected override int Execute(ParseResult parse, Output terminal, ILogger logger, CancellationToken cancellation)
     {
         string? kept = parse.GetValue(_directory);
         string directory = kept ?? Directory.CreateTempSubdirectory("halfbyte-demo-").FullName;
         try
         {
             var model = new DemoModel(parse.GetValue(_layers));
-            DemoReport report = new DemoRun(terminal, model, directory, cancellation).Run();
+            DemoReport report = new DemoRun(terminal, logger, model, directory, cancellation).Run();
             terminal.Document(report, ToolJsonContext.Default.DemoReport);
             DemoView.Write(terminal, report);
             return report.Passed ? ExitCodes.Ok : ExitCodes.BadInput;

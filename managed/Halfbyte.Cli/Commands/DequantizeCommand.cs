@@ -40,7 +40,7 @@ internal sealed class DequantizeCommand : ToolCommand
         new("halfbyte dequantize llama-int8/ llama-fp32/ --dtype fp32 --force", "As float32, replacing what is there."),
     ];
 
-    protected override int Execute(ParseResult parse, Output terminal, ILoggerFactory loggers, CancellationToken cancellation)
+    protected override int Execute(ParseResult parse, Output terminal, ILogger logger, CancellationToken cancellation)
     {
         string from = parse.GetRequiredValue(_input);
         string to = parse.GetRequiredValue(_output);
@@ -55,13 +55,13 @@ internal sealed class DequantizeCommand : ToolCommand
             },
             MaxShardBytes = parse.GetValue(_maxShardBytes),
             Force = parse.GetValue(_force),
-            Device = CommonOptions.ResolveDevice(parse.GetRequiredValue(_device)),
+            Device = CommonOptions.ResolveDevice(parse.GetRequiredValue(_device), logger),
         };
         CommonOptions.CheckOutput(from, to, options.Force);
 
         ConversionReport report = terminal.WithProgress(
             "dequantize",
-            display => CheckpointDequantizer.Dequantize(from, to, options, CommonOptions.Adapt(display), cancellation));
+            display => CheckpointDequantizer.Dequantize(from, to, options, CommonOptions.Adapt(display, logger), cancellation));
         long peak = ProcessMemory.PeakResidentBytes;
         terminal.Document(ConversionView.ToJson(report, peak));
         ConversionView.Write(terminal, report, peak);

@@ -21,7 +21,7 @@ internal sealed class DoctorCommand : ToolCommand
         new("halfbyte doctor --json", "The same for a bug report or a script."),
     ];
 
-    protected override int Execute(ParseResult parse, Output terminal, ILoggerFactory loggers, CancellationToken cancellation)
+    protected override int Execute(ParseResult parse, Output terminal, ILogger logger, CancellationToken cancellation)
     {
         DoctorReport report = Diagnosis.Examine(cancellation);
         terminal.Document(report, ToolJsonContext.Default.DoctorReport);

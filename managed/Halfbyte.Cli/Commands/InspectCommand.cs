@@ -36,7 +36,7 @@ internal sealed class InspectCommand : ToolCommand
         new("halfbyte inspect llama/model.safetensors.index.json --json", "Every tensor, for a program."),
     ];
 
-    protected override int Execute(ParseResult parse, Output terminal, ILoggerFactory loggers, CancellationToken cancellation)
+    protected override int Execute(ParseResult parse, Output terminal, ILogger logger, CancellationToken cancellation)
     {
         InspectionReport report = CheckpointInspector.Inspect(parse.GetRequiredValue(_path), cancellationToken: cancellation);
         terminal.Document(report, ToolJsonContext.Default.InspectionReport);

@@ -77,9 +77,9 @@ internal sealed class QuantizeCommand : ToolCommand
         new("halfbyte quantize model.safetensors small/ --format fp4 --block-size 128 --dry-run", "Say what would become of each weight."),
     ];
 
-    protected override int Execute(ParseResult parse, Output terminal, ILoggerFactory loggers, CancellationToken cancellation)
+    protected override int Execute(ParseResult parse, Output terminal, ILogger logger, CancellationToken cancellation)
     {
-        QuantizeOptions options = ReadOptions(parse);
+        QuantizeOptions options = ReadOptions(parse, logger);
         string from = parse.GetRequiredValue(_input);
         string to = parse.GetRequiredValue(_output);
         if (!options.DryRun)
@@ -89,7 +89,7 @@ internal sealed class QuantizeCommand : ToolCommand
 
         ConversionReport report = terminal.WithProgress(
             "quantize",
-            display => CheckpointQuantizer.Quantize(from, to, options, CommonOptions.Adapt(display), cancellation));
+            display => CheckpointQuantizer.Quantize(from, to, options, CommonOptions.Adapt(display, logger), cancellation));
         long peak = ProcessMemory.PeakResidentBytes;
 
         terminal.Document(ConversionView.ToJson(report, peak));
@@ -97,7 +97,7 @@ internal sealed class QuantizeCommand : ToolCommand
         return ExitCodes.Ok;
     }
 
-    private QuantizeOptions ReadOptions(ParseResult parse)
+    private QuantizeOptions ReadOptions(ParseResult parse, ILogger logger)
     {
         WeightScheme scheme = parse.GetRequiredValue(_format) switch
         {
@@ -126,7 +126,7 @@ internal sealed class QuantizeCommand : ToolCommand
             MaxShardBytes = parse.GetValue(_maxShardBytes),
             Force = parse.GetValue(_force),
             DryRun = parse.GetValue(_dryRun),
-            Device = CommonOptions.ResolveDevice(parse.GetRequiredValue(_device)),
+            Device = CommonOptions.ResolveDevice(parse.GetRequiredValue(_device), logger),
         };
     }
 }

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Diagnostics;
 
+using Halfbyte.Cli.Bench;
 using Halfbyte.Cli.Terminal;
 
 using Microsoft.Extensions.Logging;
@@ -37,19 +39,27 @@ internal abstract class ToolCommand : Command
     }
 
     /// <summary>Does the work; returns one of <see cref="ExitCodes"/>.</summary>
-    protected abstract int Execute(ParseResult parse, Output output, ILoggerFactory loggers, CancellationToken cancellation);
+    protected abstract int Execute(ParseResult parse, Output output, ILogger logger, CancellationToken cancellation);
 
     private int Run(ParseResult parse, CancellationToken cancellation)
     {
-        var output = new Output(Host, parse.GetValue(_json));
-        using ILoggerFactory loggers = ToolLogging.Create(parse.GetValue(_verbose));
+        long start = Stopwatch.GetTimestamp();
+        bool isVerbose = parse.GetValue(_verbose);
+        var output = new Output(Host, parse.GetValue(_json), isVerbose);
+        using ILoggerFactory loggers = ToolLogging.Create(isVerbose);
+        ILogger logger = loggers.CreateLogger("halfbyte");
+        ToolLog.CommandStarted(logger, MachineInfo.ToolVersion, Name);
+        int exitCode;
         try
         {
-            return Execute(parse, output, loggers, cancellation);
+            exitCode = Execute(parse, output, logger, cancellation);
         }
         catch (Exception exception)
         {
-            return Failure.Report(exception, output, Name);
+            exitCode = Failure.Report(exception, output, Name);
         }
+
+        ToolLog.CommandEnded(logger, exitCode, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        return exitCode;
     }
 }

@@ -28,13 +28,13 @@ internal sealed class VerifyCommand : ToolCommand
         new("halfbyte verify download.safetensors --headers-only --json", "The quick part, for a program."),
     ];
 
-    protected override int Execute(ParseResult parse, Output terminal, ILoggerFactory loggers, CancellationToken cancellation)
+    protected override int Execute(ParseResult parse, Output terminal, ILogger logger, CancellationToken cancellation)
     {
         string checkpoint = parse.GetRequiredValue(_path);
         var options = new VerifyOptions { ReadData = !parse.GetValue(_headersOnly) };
         VerificationReport report = terminal.WithProgress(
             "verify",
-            display => CheckpointVerifier.Verify(checkpoint, options, CommonOptions.Adapt(display), cancellation));
+            display => CheckpointVerifier.Verify(checkpoint, options, CommonOptions.Adapt(display, logger), cancellation));
 
         terminal.Document(report, ToolJsonContext.Default.VerificationReport);
         Write(terminal, report);

@@ -6,10 +6,12 @@ using Halfbyte.Cli.Commands;
 using Halfbyte.Cli.Reports;
 using Halfbyte.Cli.Terminal;
 
+using Microsoft.Extensions.Logging;
+
 namespace Halfbyte.Cli.Demo;
 
 /// <summary>The whole way of a model, once: write, quantize, verify, reload, compare, multiply. Everything through the public library.</summary>
-internal sealed class DemoRun(Output output, DemoModel model, string directory, CancellationToken cancellation)
+internal sealed class DemoRun(Output output, ILogger logger, DemoModel model, string directory, CancellationToken cancellation)
 {
     private const long FixedPeakBytes = 300_000_000;
 
@@ -58,14 +60,14 @@ internal sealed class DemoRun(Output output, DemoModel model, string directory, 
 
         long verifyStart = Stopwatch.GetTimestamp();
         VerificationReport verification = output.WithProgress(
-            $"{target.Name}: verify", display => CheckpointVerifier.Verify(quantized, null, CommonOptions.Adapt(display), cancellation));
+            $"{target.Name}: verify", display => CheckpointVerifier.Verify(quantized, null, CommonOptions.Adapt(display, logger), cancellation));
         double verifySeconds = Stopwatch.GetElapsedTime(verifyStart).TotalSeconds;
         Check(verification.Passed, $"{target.Name}: the verifier found {(verification.Findings.Count > 0 ? verification.Findings[0].Message : "nothing")}");
         output.Line($"{target.Name}: verified {Format.Count(verification.QuantizedWeights)} weights in {Format.Duration(TimeSpan.FromSeconds(verifySeconds))}");
 
         ComparisonReport comparison = output.WithProgress(
             $"{target.Name}: compare",
-            display => CheckpointComparer.Compare(_original, quantized, null, CommonOptions.Adapt(display), cancellation));
+            display => CheckpointComparer.Compare(_original, quantized, null, CommonOptions.Adapt(display, logger), cancellation));
         DemoKind[] kinds = [.. MeasureKinds(target, quantized, comparison)];
         double bits = kinds.Sum(kind => kind.BitsPerWeight * kind.Elements) / kinds.Sum(kind => (double)kind.Elements);
         return new DemoFormat(

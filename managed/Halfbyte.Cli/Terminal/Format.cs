@@ -20,6 +20,19 @@ internal static class Format
         return unit == 0 ? Text($"{bytes} B") : Text($"{value:0.0} {BinaryUnits[unit]}");
     }
 
+    /// <summary>Two sizes in the unit of the second: <c>12.5 of 436.0 MiB</c>.</summary>
+    internal static string Part(long done, long total)
+    {
+        int unit = 0;
+        for (long rest = total; rest >= 1024 && unit < BinaryUnits.Length - 1; rest /= 1024)
+        {
+            unit++;
+        }
+
+        double size = Math.Pow(1024, unit);
+        return unit == 0 ? Text($"{done} of {total} B") : Text($"{done / size:0.0} of {total / size:0.0} {BinaryUnits[unit]}");
+    }
+
     internal static string Rate(double bytesPerSecond) => bytesPerSecond switch
     {
         >= 1e9 => Text($"{bytesPerSecond / 1e9:0.00} GB/s"),

@@ -17,11 +17,13 @@ internal sealed class Output
     private readonly ToolHost _host;
     private readonly IAnsiConsole _console;
     private readonly IAnsiConsole _errorConsole;
+    private readonly bool _hasBars;
 
-    internal Output(ToolHost host, bool json)
+    internal Output(ToolHost host, bool json, bool isLogging = false)
     {
         _host = host;
         Json = json;
+        _hasBars = host.ErrorIsTerminal && !isLogging; // a bar and a log would overwrite each other
         _console = CreateConsole(host.Out, host.OutIsTerminal);
         _errorConsole = CreateConsole(host.Error, host.ErrorIsTerminal);
     }
@@ -137,7 +139,7 @@ internal sealed class Output
     /// terminal, a line every two seconds elsewhere.</summary>
     internal T WithProgress<T>(string what, Func<IProgress<WorkProgress>, T> work)
     {
-        if (!_host.ErrorIsTerminal)
+        if (!_hasBars)
         {
             return work(new PlainProgress(what, _host.Error, TimeProvider.System));
         }
@@ -146,9 +148,14 @@ internal sealed class Output
         _errorConsole.Progress()
             .AutoClear(true)
             .Columns(
-                new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(),
+                new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 12 }, new PercentageColumn(),
                 new RateColumn(), new TimeLeftColumn())
-            .Start(context => result = work(new TerminalProgress(context.AddTask(Markup.Escape(what)), what)));
+            .Start(context =>
+            {
+                ProgressTask task = context.AddTask(Markup.Escape(what));
+                task.IsIndeterminate = true; // until the first report says how much there is
+                result = work(new TerminalProgress(task, what));
+            });
         return result;
     }
 

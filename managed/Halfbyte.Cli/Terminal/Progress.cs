@@ -31,7 +31,7 @@ internal sealed class PlainProgress(string what, TextWriter writer, TimeProvider
     internal string Describe(WorkProgress value, TimeSpan elapsed)
     {
         double rate = value.BytesDone / Math.Max(elapsed.TotalSeconds, 1e-3);
-        string line = Format.Text($"{what}: {Format.Bytes(value.BytesDone)} of {Format.Bytes(value.BytesTotal)}");
+        string line = Format.Text($"{what}: {Format.Part(value.BytesDone, value.BytesTotal)}");
         if (value.BytesTotal > 0)
         {
             line += Format.Text($" ({100.0 * value.BytesDone / value.BytesTotal:0}%)");
@@ -50,7 +50,7 @@ internal sealed class PlainProgress(string what, TextWriter writer, TimeProvider
 /// <summary>Feeds a bar on a terminal.</summary>
 internal sealed class TerminalProgress(ProgressTask task, string what) : IProgress<WorkProgress>
 {
-    private const int LongestItem = 44;
+    private const int LongestItem = 20; // the line fits in 80 columns
 
     public void Report(WorkProgress value)
     {
@@ -61,6 +61,7 @@ internal sealed class TerminalProgress(ProgressTask task, string what) : IProgre
         }
 
         task.Description = Markup.Escape($"{what} {item}");
+        task.IsIndeterminate = value.BytesTotal == 0;
         task.MaxValue = Math.Max(1, value.BytesTotal);
         task.Value = value.BytesDone;
     }
@@ -69,22 +70,31 @@ internal sealed class TerminalProgress(ProgressTask task, string what) : IProgre
 /// <summary>Bytes done, of how many, and how fast.</summary>
 internal sealed class RateColumn : ProgressColumn
 {
+    protected override bool NoWrap => true;
+
     public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime)
     {
+        if (task.IsIndeterminate)
+        {
+            return Text.Empty;
+        }
+
         double rate = task.Value / Math.Max(task.ElapsedTime?.TotalSeconds ?? 0, 1e-3);
-        return new Text($"{Format.Bytes((long)task.Value)} of {Format.Bytes((long)task.MaxValue)}  {Format.Rate(rate)}");
+        return new Text($"{Format.Part((long)task.Value, (long)task.MaxValue)} {Format.Rate(rate)}");
     }
 }
 
 /// <summary>The time left at the rate so far.</summary>
 internal sealed class TimeLeftColumn : ProgressColumn
 {
+    protected override bool NoWrap => true;
+
     public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime)
     {
         double elapsed = task.ElapsedTime?.TotalSeconds ?? 0;
         if (task.Value <= 0 || elapsed < 0.5)
         {
-            return new Text("--");
+            return Text.Empty;
         }
 
         return new Text(Format.Duration(TimeSpan.FromSeconds(elapsed * (task.MaxValue - task.Value) / task.Value)) + " left");
