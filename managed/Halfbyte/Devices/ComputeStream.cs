@@ -5,7 +5,8 @@ namespace Halfbyte;
 
 /// <summary>
 /// A device plus an in-order stream of work on it. On the CPU work is done when the call returns; on CUDA it has been enqueued.
-/// Any thread may use a stream, but only one at a time; different streams may be used at the same time.
+/// Any thread may use a stream, but only one at a time; different streams may be used at the same time. Disposing the stream, or
+/// a buffer allocated on it, is a use of it.
 /// </summary>
 /// <remarks>
 /// The stream keeps one workspace, scratch memory that grows to the largest an operation asked for. Growing allocates; an engine
@@ -46,6 +47,9 @@ public sealed unsafe partial class ComputeStream : IDisposable
             return _handle;
         }
     }
+
+    /// <summary>The handle, whether this object is disposed or not.</summary>
+    internal StreamHandle LeasedHandle => _handle;
 
     internal ILogger Logger { get; }
 

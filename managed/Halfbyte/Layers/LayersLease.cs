@@ -6,7 +6,8 @@ internal readonly ref struct LayersLease
     /// <summary>Up to so many layers, a call's descriptors are on the stack.</summary>
     public const int Few = 8;
 
-    private readonly Lease _common;
+    private readonly ComputeStream _stream;
+    private readonly Lease _shared;
     private readonly ReadOnlySpan<QuantizedLinear> _layers;
     private readonly ReadOnlySpan<ActivationsView> _views;
 
@@ -20,29 +21,20 @@ internal readonly ref struct LayersLease
             throw Check.Size($"there are {views.Length} matrices for {layers.Length} layers; pass one per layer, in the same order.");
         }
 
-        _common = new Lease(stream.SafeHandle, shared.Owner?.SafeHandle);
+        _stream = stream;
+        _shared = new Lease(shared.ToHold(stream.SafeHandle));
         int held = 0;
         try
         {
             for (; held < layers.Length; held++)
             {
-                bool added = false;
-                layers[held].Held.DangerousAddRef(ref added);
-                try
-                {
-                    views[held].Owner?.SafeHandle.DangerousAddRef(ref added);
-                }
-                catch
-                {
-                    layers[held].Held.DangerousRelease();
-                    throw;
-                }
+                Hold(stream.SafeHandle, layers[held], views[held]);
             }
         }
         catch
         {
-            Release(layers[..held], views);
-            _common.Dispose();
+            Release(stream, layers[..held], views);
+            _shared.Dispose();
             throw;
         }
 
@@ -52,16 +44,37 @@ internal readonly ref struct LayersLease
 
     public void Dispose()
     {
-        Release(_layers, _views);
-        _common.Dispose();
+        Release(_stream, _layers, _views);
+        _shared.Dispose();
+        GC.KeepAlive(_stream);
     }
 
-    private static void Release(ReadOnlySpan<QuantizedLinear> layers, ReadOnlySpan<ActivationsView> views)
+    /// <summary>Both or none.</summary>
+    private static void Hold(StreamHandle stream, QuantizedLinear layer, in ActivationsView view)
+    {
+        bool layerHeld = false;
+        bool viewHeld = false;
+        layer.Held.DangerousAddRef(ref layerHeld);
+        try
+        {
+            view.ToHold(stream)?.DangerousAddRef(ref viewHeld);
+        }
+        catch
+        {
+            layer.Held.DangerousRelease();
+            throw;
+        }
+    }
+
+    private static void Release(ComputeStream stream, ReadOnlySpan<QuantizedLinear> layers, ReadOnlySpan<ActivationsView> views)
     {
         for (int i = 0; i < layers.Length; i++)
         {
             layers[i].Held.DangerousRelease();
-            views[i].Owner?.SafeHandle.DangerousRelease();
+            if (views[i].Owner is { } buffer && !buffer.LeasedHandle.IsFreedBy(stream.LeasedHandle))
+            {
+                buffer.LeasedHandle.DangerousRelease();
+            }
         }
     }
 }

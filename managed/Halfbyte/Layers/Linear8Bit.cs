@@ -56,7 +56,7 @@ public sealed unsafe partial class Linear8Bit : QuantizedLinear
         ArgumentNullException.ThrowIfNull(stream);
         CheckForward(x, y);
         StreamHandle handle = stream.SafeHandle;
-        using var lease = new Lease(handle, Held, x.Owner?.SafeHandle, y.Owner?.SafeHandle);
+        using var lease = new Lease(Held, x.ToHold(handle), y.ToHold(handle));
         Int8Weight weight = _descriptor;
         ProductOutput output = Output(y);
         int status = Native.halfbyte_matmul_int8(
@@ -77,6 +77,8 @@ public sealed unsafe partial class Linear8Bit : QuantizedLinear
             stream.GrowWorkspace(ForwardWorkspace(stream, x.DType, x.Rows), status);
             Forward(stream, x, y);
         }
+
+        GC.KeepAlive(stream);
     }
 
     /// <inheritdoc/>
@@ -85,7 +87,7 @@ public sealed unsafe partial class Linear8Bit : QuantizedLinear
         ArgumentNullException.ThrowIfNull(stream);
         CheckBackward(dy, dx);
         StreamHandle handle = stream.SafeHandle;
-        using var lease = new Lease(handle, Held, dy.Owner?.SafeHandle, dx.Owner?.SafeHandle);
+        using var lease = new Lease(Held, dy.ToHold(handle), dx.ToHold(handle));
         Int8Weight weight = _descriptor;
         var gradient = new ProductGradient { Dy = dy.Pointer, LeadingDimension = dy.LeadingDimension };
         int status = Native.halfbyte_matmul_int8_transposed(
@@ -105,6 +107,8 @@ public sealed unsafe partial class Linear8Bit : QuantizedLinear
             stream.GrowWorkspace(BackwardWorkspace(stream, dy.DType, dy.Rows), status);
             Backward(stream, dy, dx);
         }
+
+        GC.KeepAlive(stream);
     }
 
     /// <inheritdoc/>

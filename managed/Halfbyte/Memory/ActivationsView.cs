@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Halfbyte;
 
 /// <summary>
@@ -59,6 +61,13 @@ public readonly struct ActivationsView
     public long LeadingDimension { get; }
 
     internal DeviceBuffer? Owner { get; }
+
+    /// <summary>
+    /// What a call on <paramref name="stream"/> has to hold for this matrix: nothing if its memory is freed in that stream's order, since
+    /// disposing it is then a use of the stream, which comes before or after the call.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The buffer has been disposed.</exception>
+    internal SafeHandle? ToHold(StreamHandle stream) => Owner?.SafeHandle is { } handle && !handle.IsFreedBy(stream) ? handle : null;
 
     /// <summary>For people: <c>BFloat16[16x4096]</c>.</summary>
     public override string ToString() => $"{DType}[{Rows}x{Columns}]";

@@ -26,6 +26,9 @@ internal sealed class BufferHandle : SafeHandle
 
     public nint Pointer => handle;
 
+    /// <summary>Whether the memory is freed in the order of <paramref name="stream"/>.</summary>
+    public bool IsFreedBy(StreamHandle stream) => ReferenceEquals(_stream, stream);
+
     protected override void Dispose(bool disposing)
     {
         _disposed = disposing;

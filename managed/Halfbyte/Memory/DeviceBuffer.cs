@@ -42,6 +42,9 @@ public sealed unsafe class DeviceBuffer : IDisposable
         }
     }
 
+    /// <summary>What a lease took while the buffer was open, and gives back whether it still is or not.</summary>
+    internal BufferHandle LeasedHandle => _handle;
+
     /// <summary>Makes an engine's own memory usable here. The engine keeps owning it and keeps it alive while it is used.</summary>
     /// <param name="device">The device the memory is on.</param>
     /// <param name="pointer">Its address on that device.</param>

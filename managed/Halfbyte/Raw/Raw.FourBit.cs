@@ -3,7 +3,7 @@ namespace Halfbyte;
 /// <summary>
 /// The raw door: the operations on an engine's own pointers, one call of the C library each, with the checks of the C library and
 /// no others. Nothing here keeps anything alive or allocates. <c>stream</c> is a <see cref="ComputeStream.Handle"/>; data pointers are of its
-/// device, spans are of the host. docs of each operation: the C header, <c>halfbyte.h</c>.
+/// device, spans are of the host. The rules of each operation are in the C header, <c>halfbyte.h</c>.
 /// </summary>
 /// <remarks>A wrong pointer here is what it is in C: undefined behaviour.</remarks>
 public static unsafe partial class Raw

@@ -157,13 +157,20 @@ public sealed class LinearTests(string device) : DeviceTests(device)
         }
 
         long workspace = stream.WorkspaceBytes;
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 100; i++)
+        // A collection that another thread starts adds what was left of this thread's allocation context: five attempts, one is enough.
+        long least = long.MaxValue;
+        for (int attempt = 0; attempt < 5; attempt++)
         {
-            Calls();
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 100; i++)
+            {
+                Calls();
+            }
+
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
-        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+        Assert.That(least, Is.Zero);
         Assert.That(stream.WorkspaceBytes, Is.EqualTo(workspace));
     }
 
@@ -260,6 +267,31 @@ public sealed class LinearTests(string device) : DeviceTests(device)
         }
 
         Assert.That(codes.IsClosed, Is.True, "nothing reads them any more");
+    }
+
+    [Test]
+    public void A_call_holds_the_memory_of_other_streams()
+    {
+        using ComputeStream other = TestDevices.Open(DeviceName);
+        using DeviceBuffer foreign = other.Upload<float>(Data.Normal(1, K));
+        using DeviceBuffer own = Stream.Allocate(N * 4);
+        var x = new ActivationsView(foreign, DType.Float32, 1, K);
+        var y = new ActivationsView(own, DType.Float32, 1, N);
+        Assert.That(x.ToHold(Stream.SafeHandle), Is.SameAs(foreign.SafeHandle));
+        Assert.That(y.ToHold(Stream.SafeHandle), Is.Null, "its disposal is in the order of the stream");
+        using var layer = new Linear4Bit(FourBit.Quantize<float>(other, Data.Normal(1, N * K), N, K));
+        using (new LayersLease(Stream, new QuantizedLinear[] { layer }, x, [y]))
+        {
+            foreign.Dispose();
+            layer.Dispose();
+            Assert.That(foreign.LeasedHandle.IsClosed, Is.False);
+            Assert.That(layer.Held.IsClosed, Is.False);
+        }
+
+        Assert.That(foreign.LeasedHandle.IsClosed, Is.True);
+        Assert.That(layer.Held.IsClosed, Is.True);
+        Assert.Throws<ObjectDisposedException>(() => new LayersLease(Stream, new QuantizedLinear[] { layer }, y, [y]).Dispose());
+        Assert.That(own.LeasedHandle.IsClosed, Is.False);
     }
 
     private static (HalfbyteStatus Status, string Text) Error(Action action)

@@ -80,6 +80,26 @@ public sealed partial class CpuStreamTests
         });
     }
 
+    [Test]
+    public unsafe void Borrowed_memory_is_used_and_left_alone()
+    {
+        using ComputeStream stream = ComputeStream.CreateCpu();
+        void* memory = NativeMemory.AlignedAlloc(64, 64);
+        try
+        {
+            using (DeviceBuffer buffer = DeviceBuffer.Borrow(Device.Cpu, (nint)memory, 64))
+            {
+                stream.Fill(buffer, 3);
+            }
+
+            Assert.That(new Span<byte>(memory, 64).IndexOfAnyExcept((byte)3), Is.EqualTo(-1));
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(memory);
+        }
+    }
+
     private sealed partial class NativeVariable : IDisposable
     {
         private readonly string _name;

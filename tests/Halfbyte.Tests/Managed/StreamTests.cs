@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Halfbyte.Tests;
 
 /// <summary>Streams and buffers: contents, lifetimes, and who frees what when.</summary>
@@ -106,30 +104,6 @@ public sealed class StreamTests(string device) : DeviceTests(device)
         else
         {
             Assert.Throws<InvalidOperationException>(() => buffer.HostSpan());
-        }
-    }
-
-    [Test]
-    public unsafe void Borrowed_memory_is_used_and_left_alone()
-    {
-        if (!Stream.Device.IsCpu)
-        {
-            return; // the CPU has memory that comes from elsewhere without further ado
-        }
-
-        void* memory = NativeMemory.AlignedAlloc(64, 64);
-        try
-        {
-            using (DeviceBuffer buffer = DeviceBuffer.Borrow(Device.Cpu, (nint)memory, 64))
-            {
-                Stream.Fill(buffer, 3);
-            }
-
-            Assert.That(new Span<byte>(memory, 64).IndexOfAnyExcept((byte)3), Is.EqualTo(-1));
-        }
-        finally
-        {
-            NativeMemory.AlignedFree(memory);
         }
     }
 

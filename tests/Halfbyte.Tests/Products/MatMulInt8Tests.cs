@@ -142,6 +142,21 @@ public sealed class MatMulInt8Tests(string device) : DeviceTests(device)
     }
 
     [Test]
+    public void Not_a_number_and_infinity_do_what_the_definition_says(
+        [ValueSource(typeof(Data), nameof(Data.DTypes))] DType dtype, [Values(0f, 6f)] float threshold)
+    {
+        using var weight = new WeightInt8(Stream, 40, 130);
+        foreach (int m in (int[])[4, 20])
+        {
+            float[] x = Data.Normal(m, m * 130, dtype);
+            x[7] = float.NaN;
+            x[130 + 64] = float.PositiveInfinity;
+            x[260 + 129] = float.NegativeInfinity;
+            AssertCloseToReference([weight], m, dtype, threshold, x: x);
+        }
+    }
+
+    [Test]
     public void A_row_of_zeros_gives_the_bias()
     {
         using var weight = new WeightInt8(Stream, 20, 64);
