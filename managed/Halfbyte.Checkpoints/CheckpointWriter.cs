@@ -28,8 +28,7 @@ internal sealed class CheckpointWriter
     }
 
     /// <summary>Refuses an impossible output before any work is done.</summary>
-    public void CheckPlace() => OutputDirectory.CheckPlace(
-        _output, Path.TrimEndingDirectorySeparator(Path.GetFullPath(_output)), _input.Location.Directory, _force);
+    public void CheckPlace() => OutputDirectory.CheckPlace(_output, _input.Location.Directory, _force);
 
     /// <summary>Writes everything.</summary>
     /// <param name="plan">The tensors.</param>

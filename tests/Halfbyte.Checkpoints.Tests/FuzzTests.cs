@@ -85,7 +85,12 @@ internal sealed class FuzzTests
         }).Check(Config_(5000));
     }
 
-    private static Config Config_(int tests) => FsCheck.Config.QuickThrowOnFailure.WithMaxTest(tests);
+    /// <summary>HALFBYTE_FUZZ multiplies the number of cases, for a longer look than a test run takes.</summary>
+    private static Config Config_(int tests)
+    {
+        int times = int.TryParse(Environment.GetEnvironmentVariable("HALFBYTE_FUZZ"), out int factor) ? factor : 1;
+        return FsCheck.Config.QuickThrowOnFailure.WithMaxTest(tests * times);
+    }
 
     private static byte[] Mutate(byte[] seed, int from, int to, Edit[] edits)
     {

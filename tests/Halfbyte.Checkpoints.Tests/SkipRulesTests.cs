@@ -75,6 +75,20 @@ internal sealed class SkipRulesTests
         Assert.That(File.ReadAllText(directory["out/config.json"]), Does.Contain("\"llm_int8_skip_modules\": " + expected));
     }
 
+    [TestCase("vision", "write 'model.vision'", TestName = "Inside a name")]
+    [TestCase("proj", "does not keep 'model.layers.0.self_attn.q_proj'", TestName = "Tail of a leaf")]
+    [TestCase("model.vision", null, TestName = "Dotted prefix, the same in both")]
+    [TestCase("q_proj", null, TestName = "Leaf, the same in both")]
+    [TestCase("(a+)+$", null, TestName = "An explosive expression")]
+    [TestCase("[", null, TestName = "No expression at all")]
+    public void Entries_that_transformers_5_matches_otherwise_are_warned_about(string entry, string? warning)
+    {
+        using TestDirectory directory = new();
+        ConversionReport report = CheckpointQuantizer.Quantize(
+            TinyModel.Write(directory["in"]), directory["out"], new QuantizeOptions { Skip = [entry, "lm_head"], DryRun = true });
+        Assert.That(report.Warnings.Where(w => w.Contains("transformers 5", StringComparison.Ordinal)), warning is null ? Is.Empty : Has.One.Contains(warning));
+    }
+
     [Test]
     public void The_output_projection_of_a_multihead_attention_is_warned_about()
     {

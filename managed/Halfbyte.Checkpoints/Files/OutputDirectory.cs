@@ -1,24 +1,24 @@
 namespace Halfbyte.Checkpoints;
 
 /// <summary>
-/// A directory that is either completely written or left as it was. Everything goes into a stage beside it (or inside it, if it
-/// exists and is not empty) and is moved to its place at the end; without <see cref="Commit"/> the stage is removed.
+/// A directory that is either completely written or left as it was. Everything goes into a stage, beside it if it does not exist
+/// yet, else inside it, and is moved to its place at the end; without <see cref="Commit"/> the stage is removed.
 /// </summary>
 internal sealed class OutputDirectory : IDisposable
 {
     private readonly string _target;
     private readonly IStorage _storage;
-    private readonly bool _moveWhole;
-    private readonly List<string> _replaced;
+    private readonly bool _exists;
+    private readonly List<string> _createdParents;
     private bool _committed;
 
-    private OutputDirectory(string target, string stage, IStorage storage, bool moveWhole, List<string> replaced)
+    private OutputDirectory(string target, string stage, IStorage storage, bool exists, List<string> createdParents)
     {
         _target = target;
         Stage = stage;
         _storage = storage;
-        _moveWhole = moveWhole;
-        _replaced = replaced;
+        _exists = exists;
+        _createdParents = createdParents;
     }
 
     /// <summary>Where to write.</summary>
@@ -32,32 +32,46 @@ internal sealed class OutputDirectory : IDisposable
     /// <param name="storage">The file system.</param>
     public static OutputDirectory Create(string path, string inputDirectory, bool force, long bytesNeeded, IStorage storage)
     {
-        string target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-        CheckPlace(path, target, inputDirectory, force);
-        bool occupied = Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any();
-        string parent = occupied ? target : Path.GetDirectoryName(target) ?? target;
+        string target = FullPath(path);
+        CheckPlace(path, inputDirectory, force);
+        bool exists = Directory.Exists(target);
+        string parent = exists ? target : Path.GetDirectoryName(target) ?? target;
+        List<string> createdParents = Missing(parent);
+        OutputDirectory output = new(target, Path.Combine(parent, TemporaryFiles.Prefix + Guid.NewGuid().ToString("N")[..12]), storage, exists, createdParents);
         try
         {
             Directory.CreateDirectory(parent);
             CheckRoom(parent, path, bytesNeeded, storage);
-            string stage = Path.Combine(parent, TemporaryFiles.Prefix + Guid.NewGuid().ToString("N")[..12]);
-            Directory.CreateDirectory(stage);
-            return new OutputDirectory(target, stage, storage, !occupied, occupied ? CheckpointFiles(target) : []);
+            Directory.CreateDirectory(output.Stage);
+
+            // Links can make one directory of two paths; the stage shows it.
+            if (exists && Directory.Exists(Path.Combine(inputDirectory, Path.GetFileName(output.Stage))))
+            {
+                throw IsInput(path);
+            }
+
+            return output;
         }
         catch (Exception e) when (e is UnauthorizedAccessException or (IOException and not CheckpointOutputException))
         {
+            output.Dispose();
             throw new CheckpointOutputException(
                 $"the output {SafeText.Quote(path)} cannot be created ({SafeText.Escape(e.Message)}); choose a place that can be written.", e);
+        }
+        catch
+        {
+            output.Dispose();
+            throw;
         }
     }
 
     /// <summary>Checks everything that can be checked before any work is done; <see cref="Create"/> does it again.</summary>
-    public static void CheckPlace(string path, string target, string inputDirectory, bool force)
+    public static void CheckPlace(string path, string inputDirectory, bool force)
     {
-        string input = Path.TrimEndingDirectorySeparator(Path.GetFullPath(inputDirectory));
-        if (string.Equals(target, input, StringComparison.Ordinal))
+        string target = FullPath(path);
+        if (string.Equals(target, FullPath(inputDirectory), StringComparison.Ordinal))
         {
-            throw new CheckpointOutputException($"the output {SafeText.Quote(path)} is the input's own directory; choose another.");
+            throw IsInput(path);
         }
 
         if (File.Exists(target))
@@ -65,10 +79,18 @@ internal sealed class OutputDirectory : IDisposable
             throw new CheckpointOutputException($"the output {SafeText.Quote(path)} is a file; choose a directory.");
         }
 
-        if (!force && Directory.Exists(target) && CheckpointFiles(target) is [var first, ..])
+        try
+        {
+            if (!force && Directory.Exists(target) && CheckpointFiles(target) is [var first, ..])
+            {
+                throw new CheckpointOutputException(
+                    $"the output {SafeText.Quote(path)} already holds a checkpoint ({SafeText.Quote(first)}); choose another directory or force its replacement.");
+            }
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException or (IOException and not CheckpointOutputException))
         {
             throw new CheckpointOutputException(
-                $"the output {SafeText.Quote(path)} already holds a checkpoint ({SafeText.Quote(Path.GetFileName(first))}); choose another directory or force its replacement.");
+                $"the output {SafeText.Quote(path)} cannot be read ({SafeText.Escape(e.Message)}); choose another directory.", e);
         }
     }
 
@@ -77,18 +99,13 @@ internal sealed class OutputDirectory : IDisposable
     {
         try
         {
-            if (_moveWhole)
+            if (_exists)
             {
-                if (Directory.Exists(_target))
-                {
-                    Directory.Delete(_target);
-                }
-
-                _storage.Move(Stage, _target);
+                MoveFiles();
             }
             else
             {
-                MoveFiles();
+                _storage.Move(Stage, _target);
             }
 
             _committed = true;
@@ -102,19 +119,42 @@ internal sealed class OutputDirectory : IDisposable
 
     public void Dispose()
     {
-        if (!_committed)
+        if (_committed)
         {
-            TemporaryFiles.TryDeleteDirectory(Stage);
+            return;
+        }
+
+        TemporaryFiles.TryDeleteDirectory(Stage);
+        foreach (string parent in _createdParents)
+        {
+            TemporaryFiles.TryDeleteEmptyDirectory(parent);
         }
     }
 
-    /// <summary>The files of a checkpoint in a directory, whatever their number of shards.</summary>
+    private static string FullPath(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+
+    private static CheckpointOutputException IsInput(string path) =>
+        new($"the output {SafeText.Quote(path)} is the input's own directory; choose another.");
+
+    /// <summary>The directories that do not exist yet, innermost first.</summary>
+    private static List<string> Missing(string directory)
+    {
+        List<string> missing = [];
+        for (string? at = directory; at is not null && !Directory.Exists(at); at = Path.GetDirectoryName(at))
+        {
+            missing.Add(at);
+        }
+
+        return missing;
+    }
+
+    /// <summary>The names of a checkpoint's files in a directory, whatever their number of shards.</summary>
     private static List<string> CheckpointFiles(string directory) =>
         [.. Directory.EnumerateFiles(directory)
-            .Where(f => Path.GetFileName(f) is var name
-                && (name is CheckpointLocation.SingleName or CheckpointLocation.IndexName
-                    || (name.StartsWith("model-", StringComparison.Ordinal) && name.EndsWith(".safetensors", StringComparison.Ordinal))
-                    || name.StartsWith("pytorch_model", StringComparison.Ordinal)))
+            .Select(f => Path.GetFileName(f))
+            .Where(n => n is CheckpointLocation.SingleName or CheckpointLocation.IndexName
+                || (n.StartsWith("model-", StringComparison.Ordinal) && n.EndsWith(".safetensors", StringComparison.Ordinal))
+                || n.StartsWith("pytorch_model", StringComparison.Ordinal))
             .Order(StringComparer.Ordinal)];
 
     private static void CheckRoom(string parent, string path, long bytesNeeded, IStorage storage)
@@ -130,40 +170,43 @@ internal sealed class OutputDirectory : IDisposable
     private void MoveFiles()
     {
         string aside = Path.Combine(Stage, TemporaryFiles.Prefix + "old");
-        Directory.CreateDirectory(aside);
         List<string> files = [.. Directory.EnumerateFiles(Stage, "*", SearchOption.AllDirectories)
             .Select(f => Path.GetRelativePath(Stage, f))
             .Order(StringComparer.Ordinal)];
-        List<(string From, string To)> done = [];
+        List<(string From, string To)> moved = [];
+        List<string> created = [];
         try
         {
-            foreach (string old in _replaced.Select(f => Path.GetFileName(f)).Union(files.Where(f => File.Exists(Path.Combine(_target, f)))))
+            foreach (string old in CheckpointFiles(_target).Union(files.Where(f => File.Exists(Path.Combine(_target, f)))))
             {
-                MoveOne(Path.Combine(_target, old), Path.Combine(aside, old), done);
+                MoveOne(Path.Combine(_target, old), Path.Combine(aside, old), moved, created);
             }
 
             foreach (string file in files)
             {
-                MoveOne(Path.Combine(Stage, file), Path.Combine(_target, file), done);
+                MoveOne(Path.Combine(Stage, file), Path.Combine(_target, file), moved, created);
             }
         }
         catch
         {
-            for (int i = done.Count - 1; i >= 0; i--)
+            for (int i = moved.Count - 1; i >= 0; i--)
             {
-                File.Move(done[i].To, done[i].From);
+                File.Move(moved[i].To, moved[i].From);
             }
 
+            created.ForEach(TemporaryFiles.TryDeleteEmptyDirectory);
             throw;
         }
 
         TemporaryFiles.TryDeleteDirectory(Stage);
     }
 
-    private void MoveOne(string from, string to, List<(string From, string To)> done)
+    private void MoveOne(string from, string to, List<(string From, string To)> moved, List<string> created)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+        string directory = Path.GetDirectoryName(to)!;
+        created.InsertRange(0, Missing(directory));
+        Directory.CreateDirectory(directory);
         _storage.Move(from, to);
-        done.Add((from, to));
+        moved.Add((from, to));
     }
 }

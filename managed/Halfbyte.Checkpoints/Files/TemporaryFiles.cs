@@ -22,6 +22,22 @@ internal static class TemporaryFiles
         }
     }
 
+    /// <summary>Deletes a directory if it is there and empty.</summary>
+    public static void TryDeleteEmptyDirectory(string path)
+    {
+        try
+        {
+            if (Directory.Exists(path))
+            {
+                Directory.Delete(path);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Not empty after all, or not ours: it stays.
+        }
+    }
+
     /// <summary>Deletes a directory with all it holds if it is there; what cannot be deleted stays.</summary>
     public static void TryDeleteDirectory(string path)
     {

@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+
 namespace Halfbyte.Checkpoints;
 
 /// <summary>Decides for every tensor of a checkpoint whether it is quantized, and collects what the user should know.</summary>
@@ -146,6 +148,43 @@ internal sealed class QuantizePlanner
         }
     }
 
+    /// <summary>
+    /// transformers 5 matches skip entries otherwise: as a regular expression at the start of a name, or as plain text at its end. Where
+    /// that gives other layers, the result would load in one version and not in the other.
+    /// </summary>
+    private void WarnOfTransformers5(List<(CheckpointTensor Tensor, string Module, TensorKind Kind)> linear)
+    {
+        foreach (string entry in SkipModules ?? [])
+        {
+            Regex? pattern = Pattern(entry);
+            SkipRules single = new([entry]);
+            bool Matches5(string module) => pattern?.IsMatch(module) == true || module.EndsWith(entry, StringComparison.Ordinal);
+            string? missed = linear.Select(l => l.Module).FirstOrDefault(m => single.Match(m) is not null && !Matches5(m));
+            string? extra = linear.Select(l => l.Module).FirstOrDefault(m => single.Match(m) is null && Matches5(m) && !PassedThrough.ContainsKey(m + ".weight"));
+            if (missed is not null)
+            {
+                string full = missed[..(missed.IndexOf(entry + ".", StringComparison.Ordinal) + entry.Length)];
+                _warnings.Add($"the skip entry {SafeText.Quote(entry)} keeps {SafeText.Quote(missed)}, but transformers 5 would not match it there; write {SafeText.Quote(full)} so that every version loads the result.");
+            }
+            else if (extra is not null)
+            {
+                _warnings.Add($"the skip entry {SafeText.Quote(entry)} does not keep {SafeText.Quote(extra)}, but transformers 5 would match it; write the full name of the layer that is meant.");
+            }
+        }
+    }
+
+    private static Regex? Pattern(string entry)
+    {
+        try
+        {
+            return new Regex("^(?:" + entry + ")", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+        }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>The part of a module's path that shares most words with the entry.</summary>
     private static string? Similar(string entry, List<string> modules)
     {
@@ -178,6 +217,7 @@ internal sealed class QuantizePlanner
             _warnings.Add($"the output embedding {SafeText.Quote(output)} will be quantized, because a skip list replaces the default; add 'lm_head' to keep it.");
         }
 
+        WarnOfTransformers5(linear);
         if (_reader.Config is null)
         {
             _warnings.Add("there is no config.json; Python's transformers needs one with a quantization_config to load the result.");

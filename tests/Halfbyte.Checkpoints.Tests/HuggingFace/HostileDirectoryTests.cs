@@ -51,7 +51,7 @@ internal sealed class HostileDirectoryTests
     {
         WriteIndex("{\"w\": \"model-00001-of-00001.safetensors\"}");
         File.WriteAllBytes(_directory["secret.safetensors"], RawFile.Of(("w", "U8", [1], [1])));
-        Link(ModelFile("model-00001-of-00001.safetensors"), "../secret.safetensors");
+        TestDirectory.Link(ModelFile("model-00001-of-00001.safetensors"), "../secret.safetensors");
         Refused.ByAll(Model, FormatRules.ShardPath);
     }
 
@@ -60,12 +60,12 @@ internal sealed class HostileDirectoryTests
     {
         Directory.CreateDirectory(Model);
         File.WriteAllBytes(_directory["secret.safetensors"], RawFile.Of(("w", "U8", [1], [1])));
-        Link(ModelFile("model.safetensors"), _directory["secret.safetensors"]);
+        TestDirectory.Link(ModelFile("model.safetensors"), _directory["secret.safetensors"]);
         Refused.ByAll(Model, FormatRules.ShardPath);
         File.Delete(ModelFile("model.safetensors"));
         WriteShard("model.safetensors", "w");
         File.WriteAllText(_directory["secret.json"], "{}");
-        Link(ModelFile("config.json"), "../secret.json");
+        TestDirectory.Link(ModelFile("config.json"), "../secret.json");
         Refused.ByAll(Model, FormatRules.ShardPath);
     }
 
@@ -74,7 +74,7 @@ internal sealed class HostileDirectoryTests
     {
         TinyModel.Write(Model);
         File.WriteAllText(_directory["secret.txt"], "secret");
-        Link(ModelFile("notes.txt"), "../secret.txt");
+        TestDirectory.Link(ModelFile("notes.txt"), "../secret.txt");
         CheckpointFormatException e = Assert.Throws<CheckpointFormatException>(() => CheckpointQuantizer.Quantize(Model, _directory["out"]))!;
         Assert.That(e.Rule, Is.EqualTo(FormatRules.ShardPath));
         Assert.That(Directory.Exists(_directory["out"]), Is.False);
@@ -89,7 +89,7 @@ internal sealed class HostileDirectoryTests
         Directory.CreateDirectory(snapshot);
         foreach (string file in Directory.GetFiles(Path.Combine(repository, "blobs")))
         {
-            Link(Path.Combine(snapshot, Path.GetFileName(file)), "../../blobs/" + Path.GetFileName(file));
+            TestDirectory.Link(Path.Combine(snapshot, Path.GetFileName(file)), "../../blobs/" + Path.GetFileName(file));
         }
 
         ConversionReport report = CheckpointQuantizer.Quantize(snapshot, _directory["out"]);
@@ -255,17 +255,5 @@ internal sealed class HostileDirectoryTests
         Directory.CreateDirectory(ModelFile("x.safetensors"));
         WriteIndex("{\"w\": \"x.safetensors\"}");
         Refused.ByAll(Model, FormatRules.ShardIndex);
-    }
-
-    private static void Link(string path, string target)
-    {
-        try
-        {
-            File.CreateSymbolicLink(path, target);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            Assert.Ignore($"this account may not create symbolic links: {e.Message}");
-        }
     }
 }

@@ -16,5 +16,18 @@ internal sealed class TestDirectory : IDisposable
             .Select(e => Path.GetRelativePath(directory, e) + (Directory.Exists(e) ? "/" : ""))
             .Order(StringComparer.Ordinal)];
 
+    /// <summary>Creates a symbolic link, or leaves the test where this account may not.</summary>
+    public static void Link(string path, string target)
+    {
+        try
+        {
+            File.CreateSymbolicLink(path, target);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Assert.Ignore($"this account may not create symbolic links: {e.Message}");
+        }
+    }
+
     public void Dispose() => Directory.Delete(Root, recursive: true);
 }

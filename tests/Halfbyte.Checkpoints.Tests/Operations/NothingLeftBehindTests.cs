@@ -160,6 +160,54 @@ internal sealed class NothingLeftBehindTests
     }
 
     [Test]
+    public void An_output_that_is_the_input_by_way_of_a_link_is_refused()
+    {
+        TestDirectory.Link(_directory["link"], _directory.Root);
+        string[] before = TestDirectory.List(_input);
+        CheckpointOutputException e = Assert.Throws<CheckpointOutputException>(
+            () => CheckpointQuantizer.Quantize(_input, _directory["link/in"], new QuantizeOptions { Force = true }))!;
+        Assert.That(e.Message, Does.Contain("input's own directory"));
+        Assert.That(TestDirectory.List(_input), Is.EqualTo(before));
+        File.Delete(_directory["link"]);
+    }
+
+    [Test]
+    public void Parents_of_the_output_are_created_and_removed_again_on_failure()
+    {
+        string output = _directory["a/b/out"];
+        Assert.Throws<CheckpointOutputException>(
+            () => CheckpointQuantizer.Quantize(_input, output, new QuantizeOptions { Storage = new FailingStorage { Capacity = 5000 } }));
+        Assert.That(Directory.Exists(_directory["a"]), Is.False);
+        CheckpointQuantizer.Quantize(_input, output);
+        Assert.That(File.Exists(Path.Combine(output, "model.safetensors")), Is.True);
+    }
+
+    [Test]
+    public void An_empty_directory_is_filled_in_place()
+    {
+        Directory.CreateDirectory(Output);
+        CheckpointQuantizer.Quantize(_input, Output);
+        Assert.That(TestDirectory.List(Output), Has.Length.EqualTo(4));
+    }
+
+    [Test]
+    public void Subdirectories_go_along_and_other_weights_do_not()
+    {
+        Directory.CreateDirectory(Path.Combine(_input, "1_Pooling"));
+        Directory.CreateDirectory(Path.Combine(_input, ".git"));
+        File.WriteAllText(Path.Combine(_input, "1_Pooling", "config.json"), "{}");
+        File.WriteAllText(Path.Combine(_input, ".git", "HEAD"), "x");
+        File.WriteAllText(Path.Combine(_input, "pytorch_model.bin"), "x");
+        File.WriteAllText(Path.Combine(_input, "model.gguf"), "x");
+        File.WriteAllText(Path.Combine(_input, "pytorch_model.bin.index.json"), "{}");
+        Directory.CreateDirectory(Output);
+        CheckpointQuantizer.Quantize(_input, Output);
+        Assert.That(
+            TestDirectory.List(Output),
+            Is.EqualTo(new[] { "1_Pooling/", "1_Pooling/config.json", "config.json", "model.safetensors", "modeling_tiny.py", "tokenizer.json" }));
+    }
+
+    [Test]
     public void An_output_inside_the_input_is_fine_and_not_copied_into_itself()
     {
         string output = Path.Combine(_input, "nf4");
