@@ -47,7 +47,7 @@ internal static class Failure
                 output.Details("Run 'halfbyte doctor' for what was found and how to mend it.");
                 return ExitCodes.Environment;
 
-            case HalfbyteDeviceException or HalfbyteOutOfMemoryException or OutOfMemoryException:
+            case HalfbyteException { Status: not HalfbyteStatus.Internal } or OutOfMemoryException:
                 output.Error(exception.Message);
                 return ExitCodes.Environment;
 

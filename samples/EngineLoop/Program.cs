@@ -51,9 +51,9 @@ for (int step = 0; step < Steps; step++)
     Raw.MatMulFourBit(handle, weights, x, DType.Float32, Tokens, K, outputs, workspace, workspaceBytes);
 }
 
+allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
 stream.Synchronize(); // a CUDA stream has only enqueued until here
 double microseconds = Stopwatch.GetElapsedTime(start).TotalMicroseconds / Steps;
-allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
 Console.WriteLine($"{stream}: q, k and v in {microseconds:0} us a step, {allocated} bytes allocated in {Steps} steps");
 
 /// <summary>Memory outside the managed heap, aligned as the C header asks, freed at once.</summary>
