@@ -61,7 +61,26 @@ class StraddlingScales {
     alignas(64) float scales_[R][kElements / 8];
 };
 
-// Codes of R rows, `count` elements from column k on; rows from `last` on repeat row last - 1.
+// A group of which all elements count, and one of which the first `valid` do.
+struct WholeGroup {
+    [[gnu::always_inline]] Lanes::Codes load(const uint8_t* p) const { return Lanes::load_codes(p); }
+    [[gnu::always_inline]] Lanes::Float keep(Lanes::Float v, int) const { return v; }
+};
+struct PartOfGroup {
+    int valid;
+    [[gnu::always_inline]] Lanes::Codes load(const uint8_t* p) const { return Lanes::load_codes(p, valid / 2); }
+    [[gnu::always_inline]] Lanes::Float keep(Lanes::Float v, int e) const { return Lanes::keep(v, e, valid); }
+};
+
+// f(done, group) for each group of `count` elements.
+template <class F>
+[[gnu::always_inline]] inline void for_each_group(int64_t count, const F& f) {
+    int64_t done = 0;
+    for (; done + kGroup <= count; done += kGroup) f(done, WholeGroup{});
+    if (done < count) f(done, PartOfGroup{static_cast<int>(count - done)});
+}
+
+// Where R rows' bytes are from column k on, their statistics loaded. Rows from `last` on repeat row last - 1.
 template <int R>
 struct Rows {
     const uint8_t* bytes[R];
@@ -77,19 +96,6 @@ struct Rows {
     }
 };
 
-// f(element, codes) for each group of `count` elements, where codes(r) loads row r's.
-template <int R, class F>
-[[gnu::always_inline]] inline void for_each_group(const Rows<R>& rows, int64_t count, const F& f) {
-    int64_t done = 0;
-    for (; done + kGroup <= count; done += kGroup)
-        f(
-            done, [&](int r) __attribute__((always_inline)) { return Lanes::load_codes(rows.bytes[r] + done / 2); });
-    if (done == count) return;
-    const int bytes = static_cast<int>(count - done) / 2;
-    f(
-        done, [&](int r) __attribute__((always_inline)) { return Lanes::load_codes(rows.bytes[r] + done / 2, bytes); });
-}
-
 template <int R, template <int, int64_t> class Scales>
 inline void one_row(const Part4Bit& part) {
     constexpr int64_t kElements = 4 * kChunk;
@@ -104,7 +110,7 @@ inline void one_row(const Part4Bit& part) {
             const int64_t count = min_of(w.K - k, kElements);
             const Rows<R> rows(w, scales, n, part.last, k, count);
             for_each_group(
-                rows, count, [&](int64_t done, const auto& load_codes) __attribute__((always_inline)) {
+                count, [&](int64_t done, const auto& group) __attribute__((always_inline)) {
                     const int64_t ahead = (n + R) * w.K + (k + done) * R;
 #pragma GCC unroll 8
                     for (int r = 0; r < R * kGroup / 128; ++r) prefetch(w.packed, ahead / 2 + r * 64);
@@ -113,7 +119,7 @@ inline void one_row(const Part4Bit& part) {
                     Lanes::Codes codes[R];
                     Lanes::Float partial[R];
 #pragma GCC unroll 8
-                    for (int r = 0; r < R; ++r) codes[r] = load_codes(r);
+                    for (int r = 0; r < R; ++r) codes[r] = group.load(rows.bytes[r] + done / 2);
                     for_each_element([&](auto element) __attribute__((always_inline)) {
                         constexpr int e = decltype(element)::value;
                         const Lanes::Float x = Lanes::load(part.x + k + done + e * kLanes);
@@ -150,13 +156,13 @@ inline void few_rows(const Part4Bit& part) {
 #pragma GCC unroll 4
                 for (int m = 0; m < M; ++m) total[r][m] = Lanes::zero();
             for_each_group(
-                rows, count, [&](int64_t done, const auto& load_codes) __attribute__((always_inline)) {
+                count, [&](int64_t done, const auto& group) __attribute__((always_inline)) {
                     Lanes::Codes codes[R];
                     Lanes::Float absmax[R];
 #pragma GCC unroll 8
                     for (int r = 0; r < R; ++r) {
                         prefetch(w.packed, ((n + R + r) * w.K + k + done) / 2);
-                        codes[r] = load_codes(r);
+                        codes[r] = group.load(rows.bytes[r] + done / 2);
                         absmax[r] = scales.at(r, done);
                     }
                     for_each_element([&](auto element) __attribute__((always_inline)) {
@@ -167,7 +173,7 @@ inline void few_rows(const Part4Bit& part) {
                             x[m] = Lanes::load_to_register(part.x + (k + done + e * kLanes) * M + m * kLanes);
 #pragma GCC unroll 8
                         for (int r = 0; r < R; ++r) {
-                            const Lanes::Float weight = Lanes::mul(Lanes::lookup<e>(codes[r], table), absmax[r]);
+                            const Lanes::Float weight = group.keep(Lanes::mul(Lanes::lookup<e>(codes[r], table), absmax[r]), e);
 #pragma GCC unroll 4
                             for (int m = 0; m < M; ++m) total[r][m] = Lanes::fma(weight, x[m], total[r][m]);
                         }

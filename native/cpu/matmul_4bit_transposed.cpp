@@ -75,7 +75,8 @@ void add_weights(const Kernel& kernel, const MatMul4BitTransposed& op, int64_t f
 
 void multiply(const CpuStream& cpu, const TransposedKernels4Bit& kernels, const MatMul4BitTransposed& op, int64_t m0, int64_t M,
               const float* dy, float* dx, int64_t lddx, int64_t first, int64_t last) {
-    const bool few = M <= kTransposedFewRows && op.K % 8 == 0;
+    bool few = M <= kTransposedFewRows && op.K % 8 == 0;
+    for (int64_t i = 0; i < op.count; ++i) few = few && weight_4bit(op.weights[i]).ordinary_table;
     add_weights(few ? kernels.few_rows : kernels.panel, op, first, last, dy, M, dx, lddx);
     for (int64_t k = first; k < last; k += kernels.group) {
         const int64_t count = std::min(kernels.group, op.K - k);

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "core/codebooks.h"
+#include "matmul_4bit_ordinary.h"
 
 namespace halfbyte::cpu {
 
@@ -11,6 +12,7 @@ Weight4Bit weight_4bit(const halfbyte_weight_4bit& weight) {
     w.packed = static_cast<const uint8_t*>(weight.packed);
     w.table = static_cast<const float*>(weight.codebook);
     if (w.table == nullptr) w.table = weight.quant_type == HALFBYTE_QUANT_TYPE_FP4 ? kFp4.data() : kNf4.data();
+    w.ordinary_table = is_ordinary_table(w.table);
     if (is_nested(weight)) {
         w.absmax_codes = static_cast<const uint8_t*>(weight.absmax);
         w.nested_shift = std::countr_zero(static_cast<uint64_t>(weight.nested_blocksize));

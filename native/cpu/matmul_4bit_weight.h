@@ -15,8 +15,9 @@ struct Weight4Bit {
     const float* nested_codebook;
     const float* nested_absmax;
     float nested_offset;
-    int block_shift;   // log2 of the block size
-    int nested_shift;  // log2 of the number of statistics per nested statistic
+    int block_shift;      // log2 of the block size
+    int nested_shift;     // log2 of the number of statistics per nested statistic
+    bool ordinary_table;  // the largest magnitude is near 1: see matmul_4bit_ordinary.h
     int64_t blocks;
     int64_t N, K;
 };
