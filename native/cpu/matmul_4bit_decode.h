@@ -43,6 +43,22 @@ template <int M>
     __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(base) + static_cast<uintptr_t>(offset)));
 }
 
+// Walks over the packed lines of columns [first, last) of rows n, n + 1, ... and asks for one line per call of next().
+class LineWalk {
+   public:
+    LineWalk(const Weight4Bit& w, int64_t n, int64_t first, int64_t last)
+        : base_(w.packed), row_(w.K / 2), line_((n * w.K + first) / 2), begin_(line_), end_(line_ + (last - first) / 2) {}
+    [[gnu::always_inline]] void next() {
+        prefetch(base_, line_);
+        line_ += 64;
+        if (line_ >= end_) begin_ += row_, end_ += row_, line_ = begin_;
+    }
+
+   private:
+    const uint8_t* base_;
+    int64_t row_, line_, begin_, end_;
+};
+
 // Asks for the statistics of `elements` elements from flat element `first` on.
 [[gnu::always_inline]] inline void prefetch_statistics(const Weight4Bit& w, int64_t first, int64_t elements) {
     const int64_t size = w.absmax != nullptr ? 4 : 1;

@@ -22,6 +22,8 @@ struct Lanes {
         __m256 low, high;
     };
 
+    static constexpr int kRegisters = 16;
+
     static Float zero() { return _mm256_setzero_ps(); }
     static Float load(const float* p) { return _mm256_loadu_ps(p); }
     // Loaded once: without this, compilers repeat the load in every instruction that uses it.
@@ -31,6 +33,11 @@ struct Lanes {
         return v;
     }
     static Float broadcast(const float* p) { return _mm256_broadcast_ss(p); }
+    static Float broadcast_to_register(const float* p) {
+        Float v = broadcast(p);
+        asm("" : "+x"(v));
+        return v;
+    }
     static void store(float* p, Float v) { _mm256_storeu_ps(p, v); }
     static Float add(Float a, Float b) { return _mm256_add_ps(a, b); }
     static Float mul(Float a, Float b) { return _mm256_mul_ps(a, b); }

@@ -22,6 +22,8 @@ struct Lanes {
         __m512 values;
     };
 
+    static constexpr int kRegisters = 32;
+
     static Float zero() { return _mm512_setzero_ps(); }
     static Float load(const float* p) { return _mm512_loadu_ps(p); }
     // Loaded once: without this, compilers repeat the load in every instruction that uses it.
@@ -31,6 +33,11 @@ struct Lanes {
         return v;
     }
     static Float broadcast(const float* p) { return _mm512_set1_ps(*p); }
+    static Float broadcast_to_register(const float* p) {
+        Float v = broadcast(p);
+        asm("" : "+v"(v));
+        return v;
+    }
     static void store(float* p, Float v) { _mm512_storeu_ps(p, v); }
     static Float add(Float a, Float b) { return _mm512_add_ps(a, b); }
     static Float mul(Float a, Float b) { return _mm512_mul_ps(a, b); }

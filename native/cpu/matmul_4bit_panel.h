@@ -13,23 +13,25 @@ namespace halfbyte::cpu {
 namespace {
 
 // out[r * M + m] += sum over k of tile[r][k] * x[m][k] for r < rows and a set of MR rows of x. Both operands are interleaved vector
-// by vector; `vectors` is the number of vectors in a row.
-template <int R, int MR>
-inline void multiply_tile(const float* tile, const float* x, int64_t vectors, float* out, int64_t M, int64_t rows) {
+// by vector; `vectors` is the number of vectors in a row. At each step the caller's `ahead` may ask for a line of memory.
+template <int R, int MR, class Ahead>
+[[gnu::always_inline]] inline void multiply_tile(const float* tile, const float* x, int64_t vectors, float* out, int64_t M,
+                                                 int64_t rows, const Ahead& ahead) {
     Lanes::Float sums[R][MR];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
         for (int m = 0; m < MR; ++m) sums[r][m] = Lanes::zero();
     for (int64_t v = 0; v < vectors; ++v, tile += R * kLanes, x += MR * kLanes) {
-        Lanes::Float values[MR];
-#pragma GCC unroll 4
-        for (int m = 0; m < MR; ++m) values[m] = Lanes::load_to_register(x + m * kLanes);
+        ahead();
+        Lanes::Float weights[R];
 #pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
-            const Lanes::Float weight = Lanes::load_to_register(tile + r * kLanes);
+        for (int r = 0; r < R; ++r) weights[r] = Lanes::load_to_register(tile + r * kLanes);
 #pragma GCC unroll 4
-            for (int m = 0; m < MR; ++m) sums[r][m] = Lanes::fma(weight, values[m], sums[r][m]);
+        for (int m = 0; m < MR; ++m) {
+            const Lanes::Float value = Lanes::load_to_register(x + m * kLanes);
+#pragma GCC unroll 8
+            for (int r = 0; r < R; ++r) sums[r][m] = Lanes::fma(weights[r], value, sums[r][m]);
         }
     }
 #pragma GCC unroll 8
@@ -37,6 +39,32 @@ inline void multiply_tile(const float* tile, const float* x, int64_t vectors, fl
         if (r >= rows) break;
         add_sums(sums[r], out + r * M);
     }
+}
+
+template <int R>
+[[gnu::noinline]] inline void multiply_set(const float* tile, const float* x, int64_t vectors, float* out, int64_t M,
+                                           int64_t rows) {
+    multiply_tile<R, kSetRows>(tile, x, vectors, out, M, rows, []() __attribute__((always_inline)){});
+}
+
+// The set that meets the tile first asks for the bytes of the next tile while it computes.
+template <int R>
+[[gnu::noinline]] inline void multiply_first_set(const float* tile, const float* x, int64_t vectors, float* out, int64_t M,
+                                                 int64_t rows, LineWalk lines) {
+    const auto ahead = [&]() __attribute__((always_inline)) { lines.next(); };
+    if (M >= 4) multiply_tile<R, 4>(tile, x, vectors, out, M, rows, ahead);
+    else if (M == 3) multiply_tile<R, 3>(tile, x, vectors, out, M, rows, ahead);
+    else if (M == 2) multiply_tile<R, 2>(tile, x, vectors, out, M, rows, ahead);
+    else multiply_tile<R, 1>(tile, x, vectors, out, M, rows, ahead);
+}
+
+template <int R>
+[[gnu::noinline]] inline void multiply_last_set(const float* tile, const float* x, int64_t vectors, float* out, int64_t M,
+                                                int64_t rows) {
+    const auto ahead = []() __attribute__((always_inline)){};
+    if (M % 4 == 3) multiply_tile<R, 3>(tile, x, vectors, out, M, rows, ahead);
+    else if (M % 4 == 2) multiply_tile<R, 2>(tile, x, vectors, out, M, rows, ahead);
+    else multiply_tile<R, 1>(tile, x, vectors, out, M, rows, ahead);
 }
 
 template <int R>
@@ -50,25 +78,22 @@ inline void panel(const Part4Bit& part) {
     for (int64_t k = 0; k < w.K; k += kChunk) {
         const int64_t count = min_of(w.K - k, kChunk);
         const int64_t padded = whole_groups(count), vectors = padded / kLanes;
+        const float* const x = part.x + k * M;
         for (int64_t n = part.first; n < part.last; n += R) {
             const int64_t rows = min_of(part.last - n, R);
             for (int64_t r = 0; r < rows; ++r) {
                 const int64_t first = (n + r) * w.K + k;
-                const int64_t next = first + R * w.K;
-                for (int64_t byte = 0; byte < count / 2; byte += 64) prefetch(w.packed, next / 2 + byte);
-                prefetch_statistics(w, next, count);
+                prefetch_statistics(w, first + R * w.K, count);
                 StatisticsBuffer<kChunk> buffer;
                 const float* const values = statistics(w, first, count, buffer);
                 for (int64_t done = 0; done < count; done += kGroup)
                     dequantize_part(w, table, values, first, done, count, tile + done * R + r * kLanes, R * kLanes);
             }
-            const float* x = part.x + k * M;
-            float* out = part.sums + (n - part.first) * M;
-            int64_t m = 0;
-            for (; m + 4 <= M; m += 4) multiply_tile<R, 4>(tile, x + m * padded, vectors, out + m, M, rows);
-            if (M - m == 3) multiply_tile<R, 3>(tile, x + m * padded, vectors, out + m, M, rows);
-            if (M - m == 2) multiply_tile<R, 2>(tile, x + m * padded, vectors, out + m, M, rows);
-            if (M - m == 1) multiply_tile<R, 1>(tile, x + m * padded, vectors, out + m, M, rows);
+            float* const out = part.sums + (n - part.first) * M;
+            multiply_first_set<R>(tile, x, vectors, out, M, rows, LineWalk(w, n + R, k, k + count));
+            int64_t m = kSetRows;
+            for (; m + kSetRows <= M; m += kSetRows) multiply_set<R>(tile, x + m * padded, vectors, out + m, M, rows);
+            if (m < M) multiply_last_set<R>(tile, x + m * padded, vectors, out + m, M, rows);
         }
     }
 }

@@ -21,14 +21,14 @@ inline void add_product(const float* tile, const float* dy, int64_t rows, int64_
 #pragma GCC unroll 4
         for (int v = 0; v < 4; ++v) sums[m][v] = Lanes::zero();
     for (int64_t n = 0; n < rows; ++n, tile += kGroup, dy += M) {
-        Lanes::Float weight[4];
-#pragma GCC unroll 4
-        for (int v = 0; v < 4; ++v) weight[v] = Lanes::load_to_register(tile + v * kLanes);
+        Lanes::Float gradient[MR];
 #pragma GCC unroll 8
-        for (int m = 0; m < MR; ++m) {
-            const Lanes::Float gradient = Lanes::broadcast(dy + m);
+        for (int m = 0; m < MR; ++m) gradient[m] = Lanes::broadcast_to_register(dy + m);
 #pragma GCC unroll 4
-            for (int v = 0; v < 4; ++v) sums[m][v] = Lanes::fma(weight[v], gradient, sums[m][v]);
+        for (int v = 0; v < 4; ++v) {
+            const Lanes::Float weight = Lanes::load_to_register(tile + v * kLanes);
+#pragma GCC unroll 8
+            for (int m = 0; m < MR; ++m) sums[m][v] = Lanes::fma(weight, gradient[m], sums[m][v]);
         }
     }
 #pragma GCC unroll 8

@@ -16,22 +16,6 @@
 namespace halfbyte::cpu {
 namespace {
 
-// Walks over the packed lines of columns [first, last) of rows n, n + 1, ..., one line per call of next().
-class LineWalk {
-   public:
-    LineWalk(const Weight4Bit& w, int64_t n, int64_t first, int64_t last)
-        : base_(w.packed), row_(w.K / 2), line_((n * w.K + first) / 2), begin_(line_), end_(line_ + (last - first) / 2) {}
-    [[gnu::always_inline]] void next() {
-        prefetch(base_, line_);
-        line_ += 64;
-        if (line_ >= end_) begin_ += row_, end_ += row_, line_ = begin_;
-    }
-
-   private:
-    const uint8_t* base_;
-    int64_t row_, line_, begin_, end_;
-};
-
 template <int M>
 inline void transposed_few_rows(const TransposedPart4Bit& part) {
     constexpr int64_t kRows = 16, kStrip = 2048;
