@@ -13,7 +13,7 @@ internal sealed record Timing(int Repetitions, double Best, double Median, doubl
     {
         (int least, int most, TimeSpan time, TimeSpan patience) = context.Quick
             ? (2, 3, TimeSpan.FromMilliseconds(20), TimeSpan.FromSeconds(1))
-            : (9, 400, TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(6));
+            : (9, 2000, TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(6));
         var oursSeconds = new List<double>(most);
         var peerSeconds = new List<double>(most);
         int turn = 0;
