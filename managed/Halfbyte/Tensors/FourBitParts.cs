@@ -15,8 +15,11 @@ public sealed record FourBitParts
     /// <summary>float32 [blocks], or uint8 [blocks] if the statistics are double quantized.</summary>
     public required DeviceBuffer Absmax { get; init; }
 
-    /// <summary>float32 [ceil(blocks / 256)] if the statistics are double quantized, else null.</summary>
+    /// <summary>float32 [ceil(blocks / nestedBlockSize)] if the statistics are double quantized, else null.</summary>
     public DeviceBuffer? NestedAbsmax { get; init; }
+
+    /// <summary>Statistics per nested statistic, one of the block sizes; 256 in every checkpoint there is.</summary>
+    public int NestedBlockSize { get; init; } = DoubleQuantization.BlockSize;
 
     /// <summary>float32 [256] if the statistics are double quantized, else null.</summary>
     public DeviceBuffer? NestedCodebook { get; init; }
@@ -44,7 +47,8 @@ public sealed record FourBitParts
 
         if (nested)
         {
-            Check.ExactLength(NestedAbsmax!, nameof(NestedAbsmax), DoubleQuantization.NestedCount(blocks) * sizeof(float));
+            Check.BlockSize(NestedBlockSize);
+            Check.ExactLength(NestedAbsmax!, nameof(NestedAbsmax), FourBit.BlockCount(blocks, NestedBlockSize) * sizeof(float));
             Check.ExactLength(NestedCodebook!, nameof(NestedCodebook), 256 * sizeof(float));
             Check.ExactLength(NestedOffset!, nameof(NestedOffset), sizeof(float));
         }

@@ -6,7 +6,7 @@ namespace Halfbyte;
 /// </summary>
 /// <remarks>
 /// <c>value(i) = codebook[code(i)] * absmax(i / blockSize)</c>; with double quantization
-/// <c>absmax(b) = nestedCodebook[absmax[b]] * nestedAbsmax[b / 256] + nestedOffset</c>. Dettmers et al., "QLoRA", 2023.
+/// <c>absmax(b) = nestedCodebook[absmax[b]] * nestedAbsmax[b / nestedBlockSize] + nestedOffset</c>. Dettmers et al., "QLoRA", 2023.
 /// </remarks>
 public sealed class FourBitTensor : QuantizedTensor
 {
@@ -17,6 +17,7 @@ public sealed class FourBitTensor : QuantizedTensor
         (QuantType, BlockSize) = (parts.QuantType, parts.BlockSize);
         (Packed, Absmax, Codebook) = (parts.Packed, parts.Absmax, parts.Codebook);
         (NestedAbsmax, NestedCodebook, NestedOffset) = (parts.NestedAbsmax, parts.NestedCodebook, parts.NestedOffset);
+        NestedBlockSize = IsDoubleQuantized ? parts.NestedBlockSize : 0;
     }
 
     /// <summary>The format of the codes.</summary>
@@ -31,8 +32,8 @@ public sealed class FourBitTensor : QuantizedTensor
     /// <summary>Whether the statistics are themselves stored in 8 bits.</summary>
     public bool IsDoubleQuantized => NestedAbsmax is not null;
 
-    /// <summary>Statistics per nested statistic: 256, or 0 if the statistics are not double quantized.</summary>
-    public int NestedBlockSize => IsDoubleQuantized ? DoubleQuantization.BlockSize : 0;
+    /// <summary>Statistics per nested statistic, 256 as a rule; 0 if the statistics are not double quantized.</summary>
+    public int NestedBlockSize { get; }
 
     /// <summary>uint8 [(n+1)/2]: two codes per byte, the first in the high half.</summary>
     public DeviceBuffer Packed { get; }
@@ -40,7 +41,7 @@ public sealed class FourBitTensor : QuantizedTensor
     /// <summary>float32 [blocks], or uint8 [blocks] if <see cref="IsDoubleQuantized"/>.</summary>
     public DeviceBuffer Absmax { get; }
 
-    /// <summary>float32 [ceil(blocks / 256)], or null.</summary>
+    /// <summary>float32 [ceil(blocks / nestedBlockSize)], or null.</summary>
     public DeviceBuffer? NestedAbsmax { get; }
 
     /// <summary>float32 [256], or null.</summary>

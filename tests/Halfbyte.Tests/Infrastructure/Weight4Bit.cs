@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Halfbyte.Tests;
 
 /// <summary>How a test's 4-bit weight is stored.</summary>
-public sealed record Format4Bit(QuantType QuantType, int BlockSize, bool Nested)
+public sealed record Format4Bit(QuantType QuantType, int BlockSize, bool Nested, int NestedBlockSize = 256)
 {
     public static Format4Bit[] All =>
     [
@@ -11,7 +11,7 @@ public sealed record Format4Bit(QuantType QuantType, int BlockSize, bool Nested)
         new(QuantType.Custom, 64, false), new(QuantType.Nf4, 4096, false),
     ];
 
-    public override string ToString() => $"{QuantType.ToName()} bs={BlockSize}{(Nested ? " nested" : "")}";
+    public override string ToString() => $"{QuantType.ToName()} bs={BlockSize}{(Nested ? $" nested {NestedBlockSize}" : "")}";
 }
 
 /// <summary>A 4-bit weight made by the reference: its values in float64, and on the device what the library reads.</summary>
@@ -34,7 +34,7 @@ public sealed class Weight4Bit : IDisposable
             NestedAbsmax = format.Nested ? Put<float>(stream, _parts.NestedAbsmax) : 0,
             NestedCodebook = format.Nested ? Put<float>(stream, Parts.NestedMap) : 0,
             NestedOffset = format.Nested ? Put<float>(stream, [_parts.NestedOffset]) : 0,
-            NestedBlockSize = format.Nested ? 256 : 0,
+            NestedBlockSize = format.Nested ? format.NestedBlockSize : 0,
             Codebook = format.QuantType == QuantType.Custom ? Put<float>(stream, _parts.Table) : 0,
             Rows = n,
             Columns = k,
@@ -82,8 +82,8 @@ public sealed class Weight4Bit : IDisposable
             Packed = Reference4Bit.Pack(Codes, format.QuantType, codebook);
             if (format.Nested)
             {
-                (NestedCodes, NestedAbsmax, NestedOffset) = ReferenceDoubleQuantization.Quantize(Absmax, NestedMap);
-                Absmax = ReferenceDoubleQuantization.Dequantize(NestedCodes, NestedAbsmax, NestedOffset, NestedMap);
+                (NestedCodes, NestedAbsmax, NestedOffset) = ReferenceDoubleQuantization.Quantize(Absmax, NestedMap, format.NestedBlockSize);
+                Absmax = ReferenceDoubleQuantization.Dequantize(NestedCodes, NestedAbsmax, NestedOffset, NestedMap, format.NestedBlockSize);
             }
 
             Values = new double[values.Length];

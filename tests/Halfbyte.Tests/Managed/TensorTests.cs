@@ -158,6 +158,7 @@ public sealed class TensorTests(string device) : DeviceTests(device)
             (HalfbyteStatus.InvalidSize, "'Absmax' has 16", good with { Absmax = Bytes(16) }),
             (HalfbyteStatus.InvalidSize, "'Absmax' has 12", nested with { Absmax = good.Absmax }),
             (HalfbyteStatus.InvalidSize, "'NestedAbsmax' has 8", nested with { NestedAbsmax = Bytes(8) }),
+            (HalfbyteStatus.InvalidFormat, "block size 100", nested with { NestedBlockSize = 100 }),
             (HalfbyteStatus.InvalidSize, "'NestedCodebook' has 1020", nested with { NestedCodebook = Bytes(1020) }),
             (HalfbyteStatus.InvalidSize, "'NestedOffset' has 0", nested with { NestedOffset = Bytes(0) }),
             (HalfbyteStatus.NullPointer, "pass all three, or none", nested with { NestedOffset = null }),
@@ -174,6 +175,11 @@ public sealed class TensorTests(string device) : DeviceTests(device)
 
         using FourBitTensor tensor = FourBitTensor.FromBuffers(nested, [3, 50], DType.Float16);
         Assert.That(tensor.Packed, Is.SameAs(good.Packed), "a failed attempt owns nothing");
+        using FourBitTensor small = FourBitTensor.FromBuffers(
+            new() { QuantType = QuantType.Nf4, BlockSize = 32, NestedBlockSize = 32, Packed = Bytes(1024), Absmax = Bytes(64), NestedAbsmax = Bytes(8), NestedCodebook = Bytes(1024), NestedOffset = Bytes(4) },
+            [2, 1024],
+            DType.Float16);
+        Assert.That((small.NestedBlockSize, small.Descriptor.NestedBlockSize, tensor.NestedBlockSize), Is.EqualTo((32, 32L, 256)));
         using DeviceBuffer codes = Bytes(6);
         using DeviceBuffer absmax = Bytes(8);
         AssertRefused(HalfbyteStatus.InvalidSize, "'codes' has 6 bytes", () => Int8Tensor.FromBuffers(codes, absmax, [2, 4], DType.Float32));

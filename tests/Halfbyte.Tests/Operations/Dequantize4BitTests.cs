@@ -28,6 +28,13 @@ public sealed class Dequantize4BitTests(string device) : DeviceTests(device)
     }
 
     [Test]
+    public void Every_nested_block_size([ValueSource(typeof(Data), nameof(Data.BlockSizes))] int nestedBlockSize)
+    {
+        using var weight = new Weight4Bit(Stream, 30, 5001, new(QuantType.Nf4, 32, true, nestedBlockSize));
+        AssertEqualsReference(weight, DType.Float32);
+    }
+
+    [Test]
     public void Statistics_that_are_not_finite_tiny_or_huge([ValueSource(typeof(Data), nameof(Data.DTypes))] DType dtype)
     {
         float[] statistics = [float.NaN, float.PositiveInfinity, float.Epsilon, 1e-39f, 1e-8f, 6e-8f, 65504, 65520, 1e6f, float.MaxValue, 0, -0.0f, -2];

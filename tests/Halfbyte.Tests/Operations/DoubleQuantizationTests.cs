@@ -47,6 +47,24 @@ public sealed class DoubleQuantizationTests(string device) : DeviceTests(device)
         WithThreads(stream => AssertEqualsReference(values, stream));
     }
 
+    [Test]
+    public void The_mean_of_more_chunks_than_are_summed_at_once()
+    {
+        float[] values = [.. Data.Normal(4, 1_100_003).Select((value, i) => MathF.ScaleB(value, i % 61))];
+        float expected = ReferenceDoubleQuantization.Mean(values);
+        WithThreads(stream =>
+        {
+            using DeviceBuffer absmax = stream.Upload<float>(values);
+            using DeviceBuffer codes = stream.Allocate(values.Length);
+            using DeviceBuffer nested = stream.Allocate(DoubleQuantization.NestedCount(values.Length) * sizeof(float));
+            using DeviceBuffer offset = stream.Allocate(sizeof(float));
+            DoubleQuantization.Quantize(stream, absmax, values.Length, codes, nested, offset);
+            float[] actual = new float[1];
+            stream.Download(offset, actual.AsSpan());
+            Expect.Bits(actual, [expected], "offset");
+        });
+    }
+
     private void AssertEqualsReference(float[] values, ComputeStream? stream = null)
     {
         stream ??= Stream;

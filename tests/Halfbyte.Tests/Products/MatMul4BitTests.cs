@@ -45,6 +45,13 @@ public sealed class MatMul4BitTests(string device) : DeviceTests(device)
     }
 
     [Test]
+    public void Every_nested_block_size([ValueSource(typeof(Data), nameof(Data.BlockSizes))] int nestedBlockSize, [Values(1, 3, 40)] int m)
+    {
+        using var weight = new Weight4Bit(Stream, 70, 1030, new(QuantType.Nf4, 32, true, nestedBlockSize));
+        AssertCloseToReference([weight], m, DType.BFloat16);
+    }
+
+    [Test]
     public void Several_weights_of_any_format_in_one_call(
         [ValueSource(typeof(Data), nameof(Data.DTypes))] DType dtype, [Values(1, 2, 7, 20)] int m)
     {

@@ -31,6 +31,13 @@ public sealed class MatMul4BitTransposedTests(string device) : DeviceTests(devic
     }
 
     [Test]
+    public void Every_nested_block_size([ValueSource(typeof(Data), nameof(Data.BlockSizes))] int nestedBlockSize, [Values(1, 20)] int m)
+    {
+        using var weight = new Weight4Bit(Stream, 70, 1030, new(QuantType.Fp4, 32, true, nestedBlockSize));
+        AssertCloseToReference([weight], m, DType.Float32);
+    }
+
+    [Test]
     public void Several_weights_add_up([ValueSource(typeof(Data), nameof(Data.DTypes))] DType dtype, [Values(1, 2, 20)] int m)
     {
         Weight4Bit[] weights = [.. Format4Bit.All.Select((format, i) => new Weight4Bit(Stream, 1 + (i * 13), 100, format, seed: i))];

@@ -5,19 +5,18 @@ public static class ReferenceDoubleQuantization
 {
     private const int Chunk = 16384;
     private const int Lanes = 256;
-    private const int BlockSize = 256;
 
-    public static (byte[] Codes, float[] NestedAbsmax, float Offset) Quantize(float[] absmax, float[] codebook)
+    public static (byte[] Codes, float[] NestedAbsmax, float Offset) Quantize(float[] absmax, float[] codebook, int blockSize = 256)
     {
         float offset = Mean(absmax);
         float[] rest = Array.ConvertAll(absmax, value => value - offset);
-        (byte[] codes, float[] nested) = ReferenceBlockwise.Quantize(rest, BlockSize, codebook);
+        (byte[] codes, float[] nested) = ReferenceBlockwise.Quantize(rest, blockSize, codebook);
         return (codes, nested, offset);
     }
 
-    public static float[] Dequantize(byte[] codes, float[] nestedAbsmax, float offset, float[] codebook)
+    public static float[] Dequantize(byte[] codes, float[] nestedAbsmax, float offset, float[] codebook, int blockSize = 256)
     {
-        float[] absmax = ReferenceBlockwise.Dequantize(codes, nestedAbsmax, BlockSize, codebook);
+        float[] absmax = ReferenceBlockwise.Dequantize(codes, nestedAbsmax, blockSize, codebook);
         return Array.ConvertAll(absmax, value => value + offset);
     }
 
