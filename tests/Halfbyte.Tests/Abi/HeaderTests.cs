@@ -72,8 +72,18 @@ public sealed class HeaderTests
     {
         FourBitWeight four = new()
         {
-            Packed = 1, Absmax = 2, NestedAbsmax = 3, NestedCodebook = 4, NestedOffset = 5, Codebook = 6, Rows = 7, Columns = 8, BlockSize = 9,
-            NestedBlockSize = 10, QuantType = (QuantType)11, Device = Device.Cuda(12),
+            Packed = 1,
+            Absmax = 2,
+            NestedAbsmax = 3,
+            NestedCodebook = 4,
+            NestedOffset = 5,
+            Codebook = 6,
+            Rows = 7,
+            Columns = 8,
+            BlockSize = 9,
+            NestedBlockSize = 10,
+            QuantType = (QuantType)11,
+            Device = Device.Cuda(12),
         };
         Assert.That(Longs(four), Is.EqualTo(new long[] { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 256 + 12 }));
         AssertOrder<halfbyte_weight_4bit.__Internal>("packed", "absmax", "nested_absmax", "nested_codebook", "nested_offset", "codebook", "N", "K", "blocksize", "nested_blocksize", "quant_type", "device");
