@@ -26,11 +26,11 @@ internal sealed class OutputDirectory : IDisposable
 
     /// <summary>Checks that <paramref name="path"/> may be written and has room, and creates the stage.</summary>
     /// <param name="path">The directory asked for.</param>
-    /// <param name="inputDirectory">The input's directory, which must be another.</param>
+    /// <param name="inputDirectory">The input's directory, which must be another; null if there is none.</param>
     /// <param name="force">Whether a checkpoint there is replaced.</param>
     /// <param name="bytesNeeded">What will be written.</param>
     /// <param name="storage">The file system.</param>
-    public static OutputDirectory Create(string path, string inputDirectory, bool force, long bytesNeeded, IStorage storage)
+    public static OutputDirectory Create(string path, string? inputDirectory, bool force, long bytesNeeded, IStorage storage)
     {
         string target = FullPath(path);
         CheckPlace(path, inputDirectory, force);
@@ -45,7 +45,7 @@ internal sealed class OutputDirectory : IDisposable
             Directory.CreateDirectory(output.Stage);
 
             // Links can make one directory of two paths; the stage shows it.
-            if (exists && Directory.Exists(Path.Combine(inputDirectory, Path.GetFileName(output.Stage))))
+            if (exists && inputDirectory is not null && Directory.Exists(Path.Combine(inputDirectory, Path.GetFileName(output.Stage))))
             {
                 throw IsInput(path);
             }
@@ -66,10 +66,10 @@ internal sealed class OutputDirectory : IDisposable
     }
 
     /// <summary>Checks everything that can be checked before any work is done; <see cref="Create"/> does it again.</summary>
-    public static void CheckPlace(string path, string inputDirectory, bool force)
+    public static void CheckPlace(string path, string? inputDirectory, bool force)
     {
         string target = FullPath(path);
-        if (string.Equals(target, FullPath(inputDirectory), StringComparison.Ordinal))
+        if (inputDirectory is not null && string.Equals(target, FullPath(inputDirectory), StringComparison.Ordinal))
         {
             throw IsInput(path);
         }

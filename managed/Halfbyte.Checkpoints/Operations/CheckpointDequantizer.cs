@@ -28,7 +28,7 @@ public static class CheckpointDequantizer
         Validate(options);
         long start = Stopwatch.GetTimestamp();
         using CheckpointReader reader = CheckpointReader.Open(input, options.Limits, cancellationToken);
-        CheckpointWriter writer = new(reader, output, options.Force, options.Storage, cancellationToken);
+        PlanWriter writer = new(output, options.Force, options.Storage, cancellationToken) { Input = reader };
         writer.CheckPlace();
         RequireQuantized(reader);
         List<(QuantizedWeight Weight, long[] Shape, DType DType)> targets = Targets(reader, options);
@@ -48,11 +48,11 @@ public static class CheckpointDequantizer
             Input = input,
             Output = output,
             Target = options.DType?.ToTorchName() ?? "as before",
-            Tensors = [.. units.Select(u => u.Report)],
+            Tensors = [.. units.Select(u => u.Report!)],
             ConvertedCount = targets.Count,
             PassedThroughCount = units.Count - targets.Count,
-            InputBytes = units.Sum(u => u.Report.InputBytes),
-            OutputBytes = units.Sum(u => u.Report.OutputBytes),
+            InputBytes = units.Sum(u => u.Report!.InputBytes),
+            OutputBytes = units.Sum(u => u.Report!.OutputBytes),
             Files = [.. plan.Shards.Select(s => s.File)],
             Warnings = [],
             Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds,

@@ -14,7 +14,8 @@ internal sealed class PlannedUnit
     /// <summary>Writes all entries.</summary>
     public required Action<SafetensorsWriter> Write { get; init; }
 
-    public required ConvertedTensor Report { get; init; }
+    /// <summary>What became of the tensor, if it came from another checkpoint.</summary>
+    public ConvertedTensor? Report { get; init; }
 
     public long ByteLength => Entries.Sum(e => e.ByteLength) + Late.Sum(e => e.ByteLength);
 }

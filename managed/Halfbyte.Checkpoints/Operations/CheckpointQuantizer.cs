@@ -32,7 +32,7 @@ public static class CheckpointQuantizer
         Validate(options);
         long start = Stopwatch.GetTimestamp();
         using CheckpointReader reader = CheckpointReader.Open(input, options.Limits, cancellationToken);
-        CheckpointWriter writer = new(reader, output, options.Force, options.Storage, cancellationToken);
+        PlanWriter writer = new(output, options.Force, options.Storage, cancellationToken) { Input = reader };
         writer.CheckPlace();
         QuantizePlanner planner = new(reader, options);
         planner.Decide();
@@ -54,11 +54,11 @@ public static class CheckpointQuantizer
             BlockSize = options.Scheme == WeightScheme.Int8 ? null : options.BlockSize,
             DoubleQuantized = options.DoubleQuantize,
             DryRun = options.DryRun,
-            Tensors = [.. units.Select(u => u.Report)],
+            Tensors = [.. units.Select(u => u.Report!)],
             ConvertedCount = planner.Chosen.Count,
             PassedThroughCount = units.Count - planner.Chosen.Count,
-            InputBytes = units.Sum(u => u.Report.InputBytes),
-            OutputBytes = units.Sum(u => u.Report.OutputBytes),
+            InputBytes = units.Sum(u => u.Report!.InputBytes),
+            OutputBytes = units.Sum(u => u.Report!.OutputBytes),
             Files = [.. plan.Shards.Select(s => s.File)],
             Warnings = planner.Warnings,
             Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds,

@@ -106,7 +106,7 @@ public static class CheckpointVerifier
 
         pump.Advance(weight.Name, weight.ByteLength - weight.Weight.Info.ByteLength);
         pump.Finish(weight.Parts.Count());
-        return weight.ByteLength;
+        return state is null ? weight.ByteLength : weight.ByteLength - weight.Weight.Info.ByteLength;
     }
 
     /// <summary>Quantizers give -127 to 127; -128 decodes beyond the row's own maximum.</summary>

@@ -20,7 +20,7 @@ internal sealed class FailingStorage : IStorage
     public int Moves { get; private set; }
 
     public IOutputFile Create(string path, long length) => FailOnCreate && length > Capacity
-        ? throw new IOException("No space left on device")
+        ? throw new IOException("No space left on device", 28)
         : new File(this, FileStorage.Instance.Create(path, length));
 
     public long? FreeBytes(string directory) => Free;
@@ -42,7 +42,7 @@ internal sealed class FailingStorage : IStorage
             owner._written += bytes.Length;
             if (owner._written > owner.Capacity)
             {
-                throw new IOException("No space left on device");
+                throw new IOException("No space left on device", 28);
             }
 
             inner.Write(offset, bytes);

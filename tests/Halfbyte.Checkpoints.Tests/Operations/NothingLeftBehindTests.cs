@@ -70,7 +70,7 @@ internal sealed class NothingLeftBehindTests
             CheckpointOutputException e = Assert.Throws<CheckpointOutputException>(
                 () => CheckpointQuantizer.Quantize(
                     _input, Output, new QuantizeOptions { Storage = new FailingStorage { Capacity = capacity }, MaxShardBytes = 30_000 }))!;
-            Assert.That(e.Message, Does.Contain("No space left on device").And.Contain("nothing was left behind"));
+            Assert.That(e.Message, Does.Contain("the disk is full").And.Contain("Nothing was left behind"));
             Refused.IsOneSafeLine(e.Message);
             Assert.That(TestDirectory.List(Output), Is.EqualTo(before), $"full after {capacity} bytes");
         }
