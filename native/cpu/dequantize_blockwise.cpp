@@ -8,21 +8,21 @@
 #include <algorithm>
 
 #include "core/codebooks.h"
-#include "core/formats.h"
 #include "element.h"
 #include "operations.h"
 
 namespace halfbyte::cpu {
 namespace scalar {
 
-void dequantize_blockwise(const DequantizeBlockwise& part) {
-    with_element(part.dtype, [&](auto element) {
+void dequantize_blockwise(const DequantizeBlockwisePart& part) {
+    const DequantizeBlockwise& op = *part.op;
+    with_element(op.dtype, [&](auto element) {
         using Element = decltype(element);
-        auto* output = static_cast<typename Element::Type*>(part.output);
-        for (int64_t b = 0; b < ceil_div(part.n, part.blocksize); ++b) {
-            const int64_t last = std::min((b + 1) * part.blocksize, part.n);
-            for (int64_t i = b * part.blocksize; i < last; ++i)
-                output[i] = Element::store(part.codebook[part.codes[i]] * part.absmax[b]);
+        auto* output = static_cast<typename Element::Type*>(op.output);
+        for (int64_t first = part.first; first < part.last; first += op.blocksize) {
+            const float absmax = op.absmax[first / op.blocksize];
+            for (int64_t i = first; i < std::min(first + op.blocksize, part.last); ++i)
+                output[i] = Element::store(part.codebook[op.codes[i]] * absmax);
         }
     });
 }
@@ -31,28 +31,41 @@ void dequantize_blockwise(const DequantizeBlockwise& part) {
 
 namespace {
 
-using Kernel = void (*)(const DequantizeBlockwise& part);
+using Kernel = void (*)(const DequantizeBlockwisePart& part);
 
-Kernel kernel_of(Path) { return scalar::dequantize_blockwise; }
+Kernel kernel_of(Path path) {
+#if defined(__x86_64__)
+    if (path == Path::kAvx512Bf16) return avx512_bf16::dequantize_blockwise;
+    if (path == Path::kAvx512) return avx512::dequantize_blockwise;
+    if (path == Path::kAvx2) return avx2::dequantize_blockwise;
+#else
+    (void)path;
+#endif
+    return scalar::dequantize_blockwise;
+}
 
 // Elements per unit of work: enough that starting a thread pays.
 constexpr int64_t kGrain = 32768;
+
+// An output of this many bytes leaves the caches before anyone reads it back.
+constexpr int64_t kStreamingBytes = 16 << 20;
 
 }  // namespace
 
 void dequantize_blockwise(Stream& stream, const DequantizeBlockwise& op) {
     const CpuStream& cpu = cpu_stream(stream);
     const Kernel kernel = kernel_of(cpu.path);
+    const auto run = [&](Kernel chosen, int64_t first, int64_t last) {
+        chosen({.op = &op,
+                .codebook = op.codebook != nullptr ? op.codebook : dynamic_signed().data(),
+                .streaming = op.n * size_of(op.dtype) >= kStreamingBytes,
+                .first = first,
+                .last = last});
+    };
     // A grain is a multiple of every block size, so parts start at blocks.
-    cpu.parallel_for(op.n, kGrain, [&](int64_t first, int64_t last) {
-        DequantizeBlockwise part = op;
-        part.codes = op.codes + first;
-        part.absmax = op.absmax + first / op.blocksize;
-        part.n = last - first;
-        part.codebook = op.codebook != nullptr ? op.codebook : dynamic_signed().data();
-        part.output = static_cast<std::byte*>(op.output) + first * size_of(op.dtype);
-        kernel(part);
-    });
+    const int64_t full = op.n - op.n % std::max(op.blocksize, kDequantizeBlockwiseUnit);
+    cpu.parallel_for(full, kGrain, [&](int64_t first, int64_t last) { run(kernel, first, last); });
+    if (full < op.n) run(scalar::dequantize_blockwise, full, op.n);
 }
 
 }  // namespace halfbyte::cpu

@@ -5,10 +5,30 @@
 
 namespace halfbyte::cpu {
 
-// `part` is a piece of the tensor that starts at a block: every block but the last is full. Its codebook is never null. A kernel
-// runs on the calling thread.
+// Elements first to last - 1; `first` starts a block.
+struct DequantizeBlockwisePart {
+    const DequantizeBlockwise* op;
+    const float* codebook;  // [256]: the operation's or the default
+    bool streaming;         // the output is larger than the caches: write around them
+    int64_t first;
+    int64_t last;
+};
+
+// What the vector kernels take: a multiple of the block size and of this. The entry gives the rest to the reference.
+inline constexpr int64_t kDequantizeBlockwiseUnit = 64;
+
+// A kernel runs on the calling thread.
 namespace scalar {
-void dequantize_blockwise(const DequantizeBlockwise& part);
+void dequantize_blockwise(const DequantizeBlockwisePart& part);
+}
+namespace avx2 {
+void dequantize_blockwise(const DequantizeBlockwisePart& part);
+}
+namespace avx512 {
+void dequantize_blockwise(const DequantizeBlockwisePart& part);
+}
+namespace avx512_bf16 {
+void dequantize_blockwise(const DequantizeBlockwisePart& part);
 }
 
 }  // namespace halfbyte::cpu

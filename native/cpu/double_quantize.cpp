@@ -53,21 +53,22 @@ float mean(const CpuStream& cpu, const float* values, int64_t count) {
 
 void double_quantize(Stream& stream, const DoubleQuantize& op) {
     const CpuStream& cpu = cpu_stream(stream);
-    const QuantizeBlockwiseKernel kernel = quantize_blockwise_kernel(cpu.path);
+    const BlockwiseQuantizer quantize(cpu.path, dynamic_signed().data());
     const float offset = mean(cpu, op.absmax, op.count);
     op.offset[0] = offset;
     cpu.parallel_for(op.count, kGrain, [&](int64_t first, int64_t last) {
-        float centered[kNestedBlocksize];
-        for (int64_t i = first; i < last; i += kNestedBlocksize) {
-            const int64_t n = std::min(kNestedBlocksize, last - i);
+        constexpr int64_t kAtOnce = 16 * kNestedBlocksize;
+        float centered[kAtOnce];
+        for (int64_t i = first; i < last; i += kAtOnce) {
+            const int64_t n = std::min(kAtOnce, last - i);
             for (int64_t j = 0; j < n; ++j) centered[j] = op.absmax[i + j] - offset;
-            kernel({.input = centered,
-                    .dtype = DType::kFloat32,
-                    .n = n,
-                    .blocksize = kNestedBlocksize,
-                    .codebook = dynamic_signed().data(),
-                    .codes = op.codes + i,
-                    .absmax = op.nested_absmax + i / kNestedBlocksize});
+            quantize({.input = centered,
+                      .dtype = DType::kFloat32,
+                      .n = n,
+                      .blocksize = kNestedBlocksize,
+                      .codebook = nullptr,
+                      .codes = op.codes + i,
+                      .absmax = op.nested_absmax + i / kNestedBlocksize});
         }
     });
 }

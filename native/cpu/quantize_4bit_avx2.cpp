@@ -9,6 +9,7 @@
 #if defined(__x86_64__)
 #include "quantize_4bit.h"
 #include "simd_avx2.h"
+#include "spans.h"
 
 namespace halfbyte::cpu::avx2 {
 namespace {
@@ -61,9 +62,11 @@ struct SignedMagnitude {
 
 template <DType dtype, class Encode>
 void quantize(const Quantize4Bit& part, const Encode& encode) {
-    for (int64_t first = 0; first < part.n; first += part.blocksize) {
-        const float absmax = absmax_of_block<dtype>(part.input, first, part.blocksize);
-        part.absmax[first / part.blocksize] = absmax;
+    const auto find_absmax = [&](int64_t first) {
+        part.absmax[first / part.blocksize] = absmax_of_block<dtype>(part.input, first, part.blocksize);
+    };
+    for_each_span<size_of(dtype)>(part.input, part.n, part.blocksize, part.blocksize, find_absmax, [&](int64_t first) {
+        const float absmax = part.absmax[first / part.blocksize];
         const __m256 inverse = _mm256_set1_ps(1.0f / absmax);
         for (int64_t i = first; i < first + part.blocksize; i += 16) {
             const EvenOdd x = load_even_odd<dtype>(part.input, i);
@@ -72,7 +75,7 @@ void quantize(const Quantize4Bit& part, const Encode& encode) {
             const __m256i bytes = _mm256_or_si256(_mm256_slli_epi32(high, 4), low);
             _mm_storel_epi64(reinterpret_cast<__m128i*>(part.packed + i / 2), gather_bytes<dtype>(bytes));
         }
-    }
+    });
 }
 
 template <DType dtype>

@@ -9,6 +9,7 @@
 #if defined(__x86_64__)
 #include "quantize_4bit.h"
 #include "simd_avx512.h"
+#include "spans.h"
 
 namespace halfbyte::cpu::avx512 {
 namespace {
@@ -76,9 +77,8 @@ struct Search {
 };
 
 // FP4: the count of |t|, looked up, and the sign.
-template <class Count>
 struct SignedMagnitude {
-    Count count;
+    Cells count;
     __m512i magnitudes;
 
     explicit SignedMagnitude(const Encoding4Bit& encoding)
@@ -91,9 +91,11 @@ struct SignedMagnitude {
     }
 };
 
+template <DType dtype>
 void quantize_block_by_reference(const Quantize4Bit& part, int64_t first) {
+    constexpr int64_t kSize = size_of(dtype);
     Quantize4Bit block = part;
-    block.input = static_cast<const char*>(part.input) + first * (part.dtype == DType::kFloat32 ? 4 : 2);
+    block.input = static_cast<const char*>(part.input) + first * kSize;
     block.n = part.blocksize;
     block.packed = part.packed + first / 2;
     block.absmax = part.absmax + first / part.blocksize;
@@ -102,25 +104,13 @@ void quantize_block_by_reference(const Quantize4Bit& part, int64_t first) {
 
 template <DType dtype, class Encode>
 void quantize(const Quantize4Bit& part, const Encode& encode) {
-    // Statistics are computed some blocks ahead, and memory is asked for still earlier: the long chain of a maximum and a division
-    // overlaps with other blocks' codes, and reading never pauses.
-    constexpr int64_t kAhead = 512;
-    constexpr int64_t kPrefetchBytes = 8192;
-    constexpr int64_t kLine = 64 / (dtype == DType::kFloat32 ? 4 : 2);
-    const int64_t ahead = part.blocksize < kAhead ? kAhead : part.blocksize;
     const auto find_absmax = [&](int64_t first) {
-        if (first >= part.n) return;
-        for (int64_t i = first; i < first + part.blocksize; i += kLine) prefetch<dtype>(part.input, i, kPrefetchBytes);
         part.absmax[first / part.blocksize] = largest_magnitude<dtype>(part.input, first, part.blocksize);
     };
-    for (int64_t first = 0; first < ahead; first += part.blocksize) find_absmax(first);
-    for (int64_t first = 0; first < part.n; first += part.blocksize) {
-        find_absmax(first + ahead);
+    for_each_span<size_of(dtype)>(part.input, part.n, part.blocksize, part.blocksize, find_absmax, [&](int64_t first) {
         const float absmax = part.absmax[first / part.blocksize];
-        if (!(absmax >= __FLT_MIN__ && absmax <= __FLT_MAX__)) {  // zero, subnormal, infinite, or a NaN among the elements
-            quantize_block_by_reference(part, first);
-            continue;
-        }
+        // Zero, subnormal, infinite, or a NaN among the elements: rare, and beyond what Cells handles.
+        if (!(absmax >= __FLT_MIN__ && absmax <= __FLT_MAX__)) return quantize_block_by_reference<dtype>(part, first);
         const __m512 inverse = _mm512_set1_ps(1.0f / absmax);
         for (int64_t i = first; i < first + part.blocksize; i += 32) {
             const EvenOdd x = load_even_odd<dtype>(part.input, i);
@@ -129,13 +119,13 @@ void quantize(const Quantize4Bit& part, const Encode& encode) {
             const __m512i bytes = _mm512_or_si512(_mm512_slli_epi32(high, 4), low);
             _mm_storeu_si128(reinterpret_cast<__m128i*>(part.packed + i / 2), _mm512_cvtepi32_epi8(bytes));
         }
-    }
+    });
 }
 
 template <DType dtype>
 void quantize(const Quantize4Bit& part) {
     const Encoding4Bit encoding = encoding_of(part);
-    if (encoding.signed_magnitude) quantize<dtype>(part, SignedMagnitude<Cells>(encoding));
+    if (encoding.signed_magnitude) quantize<dtype>(part, SignedMagnitude(encoding));
     else if (const Cells cells(encoding); cells.usable) quantize<dtype>(part, cells);
     else quantize<dtype>(part, Search(encoding));
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/codebooks.h"
 #include "core/formats.h"
@@ -21,9 +22,10 @@ namespace {
 // to t (more than one where the codebook repeats a value), then the rest.
 uint8_t encode(const std::array<float, 255>& m, float t) {
     if (std::isnan(t)) return 0;
-    size_t i = static_cast<size_t>(std::lower_bound(m.begin(), m.end(), t) - m.begin());
-    size_t code = i;
-    for (; i < m.size() && m[i] == t; ++i) code += i % 2;
+    size_t below = 0;
+    for (size_t step = 128; step > 0; step /= 2) below += step * (m[below + step - 1] < t);
+    size_t code = below;
+    for (size_t i = below; i < m.size() && m[i] == t; ++i) code += i % 2;
     return static_cast<uint8_t>(code);
 }
 
@@ -51,27 +53,47 @@ void quantize_blockwise(const QuantizeBlockwise& part) {
 
 }  // namespace scalar
 
-namespace {
+BlockwiseQuantizer::BlockwiseQuantizer(Path path, const float* codebook) : codebook_(codebook), kernel_(nullptr) {
+#if defined(__x86_64__)
+    if (path >= Path::kAvx512) kernel_ = avx512::quantize_blockwise;
+    else if (path == Path::kAvx2) kernel_ = avx2::quantize_blockwise;
+#else
+    (void)path;
+#endif
+    const std::array<float, 255> m = midpoints(codebook);
+    for (size_t i = 0; i < m.size(); ++i) {
+        // Two values near the largest float have no finite midpoint; no float is before an infinite one.
+        if (!std::isfinite(m[i])) kernel_ = nullptr;
+        thresholds_.values[i] = i % 2 == 0 ? m[i] : std::nextafter(m[i], -std::numeric_limits<float>::infinity());
+    }
+    std::ranges::sort(thresholds_.values);  // where a value repeats, an odd threshold has passed the even one before it
+}
 
-// Elements per unit of work: enough that starting a thread pays.
-constexpr int64_t kGrain = 32768;
-
-}  // namespace
-
-QuantizeBlockwiseKernel quantize_blockwise_kernel(Path) { return scalar::quantize_blockwise; }
+void BlockwiseQuantizer::operator()(QuantizeBlockwise part) const {
+    part.codebook = codebook_;
+    const int64_t full = kernel_ == nullptr ? 0 : part.n - part.n % std::max(part.blocksize, kBlockwiseUnit);
+    QuantizeBlockwise rest = part;
+    part.n = full;
+    if (full > 0) kernel_(part, thresholds_);
+    rest.input = static_cast<const std::byte*>(part.input) + full * size_of(part.dtype);
+    rest.n -= full;
+    rest.codes += full;
+    rest.absmax += full / part.blocksize;
+    if (rest.n > 0) scalar::quantize_blockwise(rest);
+}
 
 void quantize_blockwise(Stream& stream, const QuantizeBlockwise& op) {
     const CpuStream& cpu = cpu_stream(stream);
-    const QuantizeBlockwiseKernel kernel = quantize_blockwise_kernel(cpu.path);
-    // A grain is a multiple of every block size, so parts start at blocks.
+    const BlockwiseQuantizer quantize(cpu.path, op.codebook != nullptr ? op.codebook : dynamic_signed().data());
+    // Enough elements that starting a thread pays, and a multiple of every block size, so that parts start at blocks.
+    constexpr int64_t kGrain = 32768;
     cpu.parallel_for(op.n, kGrain, [&](int64_t first, int64_t last) {
         QuantizeBlockwise part = op;
         part.input = static_cast<const std::byte*>(op.input) + first * size_of(op.dtype);
         part.n = last - first;
-        part.codebook = op.codebook != nullptr ? op.codebook : dynamic_signed().data();
         part.codes = op.codes + first;
         part.absmax = op.absmax + first / op.blocksize;
-        kernel(part);
+        quantize(part);
     });
 }
 

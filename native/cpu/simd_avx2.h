@@ -46,6 +46,15 @@ inline __m128i gather_bytes(__m256i lanes) {
     return dtype == DType::kBFloat16 ? _mm_unpacklo_epi32(low, high) : _mm_unpacklo_epi16(low, high);
 }
 
+// The same for the low words: 16 bytes.
+template <DType dtype>
+inline __m128i gather_words(__m256i lanes) {
+    const __m256i low_words = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 0, 1, 4, 5, 8, 9, 12, 13));
+    const __m256i gathered = _mm256_shuffle_epi8(lanes, low_words);
+    const __m128i low = _mm256_castsi256_si128(gathered), high = _mm256_extracti128_si256(gathered, 1);
+    return dtype == DType::kBFloat16 ? _mm_unpacklo_epi64(low, high) : _mm_unpacklo_epi32(low, high);
+}
+
 // max |x| of `count` elements from `first` on, a multiple of 16; NaN ignored.
 template <DType dtype>
 inline float absmax_of_block(const void* data, int64_t first, int64_t count) {
@@ -84,6 +93,18 @@ template <bool streaming>
 inline void store_256(void* address, __m256i value) {
     if constexpr (streaming) _mm256_stream_si256(static_cast<__m256i*>(address), value);
     else _mm256_storeu_si256(static_cast<__m256i*>(address), value);
+}
+
+// Elements i to i + 15 of `output`, rounded once.
+template <DType dtype, bool streaming>
+inline void store_16(void* output, int64_t i, __m256 low, __m256 high) {
+    if constexpr (dtype == DType::kFloat32) {
+        store_256<streaming>(static_cast<float*>(output) + i, _mm256_castps_si256(low));
+        store_256<streaming>(static_cast<float*>(output) + i + 8, _mm256_castps_si256(high));
+    } else {
+        const __m256i words = _mm256_set_m128i(to_16_bits<dtype>(high), to_16_bits<dtype>(low));
+        store_256<streaming>(static_cast<uint16_t*>(output) + i, words);
+    }
 }
 
 }  // namespace

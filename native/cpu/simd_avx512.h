@@ -37,14 +37,6 @@ inline EvenOdd load_even_odd(const void* data, int64_t i) {
     }
 }
 
-// Asks for the memory `bytes` after element i. An address beyond the tensor is harmless: a prefetch never faults.
-template <DType dtype>
-inline void prefetch(const void* data, int64_t i, int64_t bytes) {
-    const uintptr_t address =
-        reinterpret_cast<uintptr_t>(data) + static_cast<uintptr_t>(i * (dtype == DType::kFloat32 ? 4 : 2) + bytes);
-    _mm_prefetch(reinterpret_cast<const char*>(address), _MM_HINT_T0);
-}
-
 // The largest of 32 unsigned words.
 inline int reduce_max_epu16(__m512i words) {
     const __m256i half = _mm256_max_epu16(_mm512_castsi512_si256(words), _mm512_extracti64x4_epi64(words, 1));
@@ -100,6 +92,18 @@ template <bool streaming>
 inline void store_512(void* address, __m512i value) {
     if constexpr (streaming) _mm512_stream_si512(static_cast<__m512i*>(address), value);
     else _mm512_storeu_si512(address, value);
+}
+
+// Elements i to i + 31 of `output`, rounded once.
+template <DType dtype, bool streaming>
+inline void store_32(void* output, int64_t i, __m512 low, __m512 high) {
+    if constexpr (dtype == DType::kFloat32) {
+        store_512<streaming>(static_cast<float*>(output) + i, _mm512_castps_si512(low));
+        store_512<streaming>(static_cast<float*>(output) + i + 16, _mm512_castps_si512(high));
+    } else {
+        const __m512i words = _mm512_castsi256_si512(to_16_bits<dtype>(low));
+        store_512<streaming>(static_cast<uint16_t*>(output) + i, _mm512_inserti64x4(words, to_16_bits<dtype>(high), 1));
+    }
 }
 
 }  // namespace
