@@ -85,7 +85,7 @@ void multiply_units(const CpuStream& cpu, const Kernels4Bit& kernels, const MatM
     for (int64_t i = 0; i < op.count && first < last; ++i) {
         const int64_t units = ceil_div(op.weights[i].N, kGrain);
         const int64_t end = last < units ? last : units;
-        const Weight4Bit weight = weight_4bit(op.weights[i]);
+        const Weight4Bit weight = weight_4bit(op.weights[i], cpu.path);
         const int64_t end_row = end * kGrain < weight.N ? end * kGrain : weight.N;
         for (int64_t n = first * kGrain; n < end_row; n += kBlockRows) {
             const Part4Bit part{&weight, n, end_row - n < kBlockRows ? end_row : n + kBlockRows, x, M, sums};
@@ -99,7 +99,7 @@ void multiply_units(const CpuStream& cpu, const Kernels4Bit& kernels, const MatM
 
 void matmul_scalar(const CpuStream& cpu, const MatMul4Bit& op) {
     for (int64_t i = 0; i < op.count; ++i) {
-        const Weight4Bit weight = weight_4bit(op.weights[i]);
+        const Weight4Bit weight = weight_4bit(op.weights[i], cpu.path);
         cpu.parallel_for(weight.N, 1, [&](int64_t first, int64_t last) {
             for (int64_t m = 0; m < op.M; ++m) {
                 for (int64_t n = first; n < last; ++n) {

@@ -69,24 +69,8 @@ class LineWalk {
 
 template <int64_t kElements>
 struct StatisticsBuffer {
-    alignas(64) float values[kElements / 32 + 1 + kLanes + kStatisticsRead];
+    alignas(64) float values[kElements / 32 + 1 + kStatisticsRead];
 };
-
-// Statistics of blocks [begin, end) as float32 in `out`, and kStatisticsRead zeros.
-[[gnu::noinline]] inline void copy_statistics(const Weight4Bit& w, int64_t begin, int64_t end, float* out) {
-    if (w.absmax != nullptr) {
-        for (int64_t b = begin; b < end; ++b) out[b - begin] = w.absmax[b];
-    } else {
-        for (int64_t b = begin; b < end;) {
-            const int64_t nested = b >> w.nested_shift;
-            const int64_t count = min_of(min_of(end, (nested + 1) << w.nested_shift) - b, kLanes);
-            Lanes::decode_statistics(w.nested_codebook, w.absmax_codes + b, static_cast<int>(count), w.nested_absmax[nested],
-                                     w.nested_offset, out + (b - begin));
-            b += count;
-        }
-    }
-    for (int i = 0; i < kStatisticsRead; ++i) out[end - begin + i] = 0.0f;
-}
 
 // Statistics of the blocks of `elements` elements from flat element `first` on: in place, or copied into `buffer`. It is allowed to
 // read kStatisticsRead beyond the last.
@@ -95,7 +79,10 @@ inline const float* statistics(const Weight4Bit& w, int64_t first, int64_t eleme
     const int64_t begin = first >> w.block_shift;
     const int64_t end = ((first + elements - 1) >> w.block_shift) + 1;
     if (w.absmax != nullptr && end + kStatisticsRead <= w.blocks) return w.absmax + begin;
-    copy_statistics(w, begin, end, buffer.values);
+    if (w.absmax == nullptr) w.decode_statistics(w, begin, end, buffer.values);
+    else
+        for (int64_t b = begin; b < end; ++b) buffer.values[b - begin] = w.absmax[b];
+    for (int i = 0; i < kStatisticsRead; ++i) buffer.values[end - begin + i] = 0.0f;
     return buffer.values;
 }
 

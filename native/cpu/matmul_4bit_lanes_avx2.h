@@ -91,13 +91,6 @@ struct Lanes {
         return _mm256_permutevar8x32_ps(_mm256_loadu_ps(statistics), index);
     }
 
-    // out[i] = codebook[codes[i]] * absmax + offset for i < count <= kLanes, two roundings; writes kLanes.
-    static void decode_statistics(const float* codebook, const uint8_t* codes, int count, float absmax, float offset, float* out) {
-        alignas(32) float value[8] = {};
-        for (int i = 0; i < count; ++i) value[i] = codebook[codes[i]];
-        store(out, add(mul(load(value), _mm256_set1_ps(absmax)), _mm256_set1_ps(offset)));
-    }
-
     // arranged[e * stride + i] = x[8i + e]: an 8 x 8 transposition.
     static void arrange(const float* x, float* arranged, int64_t stride) {
         Float a[8], b[8];

@@ -88,24 +88,6 @@ struct Lanes {
         return _mm512_permutexvar_ps(index, _mm512_castps256_ps512(_mm256_loadu_ps(statistics)));
     }
 
-    // out[i] = codebook[codes[i]] * absmax + offset for i < count <= kLanes, two roundings; writes kLanes. The 256 entries are 8
-    // pairs of registers; three bits of the code choose among the 8 candidates.
-    static void decode_statistics(const float* codebook, const uint8_t* codes, int count, float absmax, float offset, float* out) {
-        const __m512i c = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << count) - 1), codes));
-        __m512 v[8];
-#pragma GCC unroll 8
-        for (int j = 0; j < 8; ++j)
-            v[j] = _mm512_permutex2var_ps(_mm512_loadu_ps(codebook + 32 * j), c, _mm512_loadu_ps(codebook + 32 * j + 16));
-        const __mmask16 bit5 = _mm512_test_epi32_mask(c, _mm512_set1_epi32(32));
-        const __mmask16 bit6 = _mm512_test_epi32_mask(c, _mm512_set1_epi32(64));
-        const __mmask16 bit7 = _mm512_test_epi32_mask(c, _mm512_set1_epi32(128));
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) v[j] = _mm512_mask_blend_ps(bit5, v[2 * j], v[2 * j + 1]);
-        const __m512 low = _mm512_mask_blend_ps(bit6, v[0], v[1]), high = _mm512_mask_blend_ps(bit6, v[2], v[3]);
-        const __m512 value = _mm512_mul_ps(_mm512_mask_blend_ps(bit7, low, high), _mm512_set1_ps(absmax));
-        _mm512_storeu_ps(out, _mm512_add_ps(value, _mm512_set1_ps(offset)));
-    }
-
     // arranged[e * stride + i] = x[8i + e]: 16 rows of 8 become 8 rows of 16.
     static void arrange(const float* x, float* arranged, int64_t stride) {
         // quad[p] has i = 4p..4p+3 in each 128-bit block, and in block b element e = b (half 0) or b + 4 (half 1).

@@ -63,11 +63,11 @@ void convert_gradients(const CpuStream& cpu, const MatMul4BitTransposed& op, int
 
 // Adds all weights' products to the zeroed columns [first, last) of dx.
 template <class Kernel>
-void add_weights(const Kernel& kernel, const MatMul4BitTransposed& op, int64_t first, int64_t last, const float* dy, int64_t M,
-                 float* dx, int64_t lddx) {
+void add_weights(const CpuStream& cpu, const Kernel& kernel, const MatMul4BitTransposed& op, int64_t first, int64_t last,
+                 const float* dy, int64_t M, float* dx, int64_t lddx) {
     for (int64_t m = 0; m < M; ++m) std::fill_n(dx + m * lddx + first, last - first, 0.0f);
     for (int64_t i = 0; i < op.count; ++i) {
-        const Weight4Bit weight = weight_4bit(op.weights[i]);
+        const Weight4Bit weight = weight_4bit(op.weights[i], cpu.path);
         kernel(TransposedPart4Bit{&weight, first, std::min(last, op.K), dy, M, dx, lddx});
         dy += weight.N * M;
     }
@@ -76,8 +76,8 @@ void add_weights(const Kernel& kernel, const MatMul4BitTransposed& op, int64_t f
 void multiply(const CpuStream& cpu, const TransposedKernels4Bit& kernels, const MatMul4BitTransposed& op, int64_t m0, int64_t M,
               const float* dy, float* dx, int64_t lddx, int64_t first, int64_t last) {
     bool few = M <= kTransposedFewRows && op.K % 8 == 0;
-    for (int64_t i = 0; i < op.count; ++i) few = few && weight_4bit(op.weights[i]).ordinary_table;
-    add_weights(few ? kernels.few_rows : kernels.panel, op, first, last, dy, M, dx, lddx);
+    for (int64_t i = 0; i < op.count; ++i) few = few && weight_4bit(op.weights[i], cpu.path).ordinary_table;
+    add_weights(cpu, few ? kernels.few_rows : kernels.panel, op, first, last, dy, M, dx, lddx);
     for (int64_t k = first; k < last; k += kernels.group) {
         const int64_t count = std::min(kernels.group, op.K - k);
         float restored[kMaxGroup];
@@ -85,7 +85,7 @@ void multiply(const CpuStream& cpu, const TransposedKernels4Bit& kernels, const 
         for (int64_t m = 0; m < M; ++m) {
             kernels.restore(dx + m * lddx + k, restored);
             if (!redone && !is_ordinary(restored, count)) {
-                add_weights(kernels.panel, op, k, k + kernels.group, dy, M, dx, lddx);
+                add_weights(cpu, kernels.panel, op, k, k + kernels.group, dy, M, dx, lddx);
                 redone = true;
                 kernels.restore(dx + m * lddx + k, restored);
             }

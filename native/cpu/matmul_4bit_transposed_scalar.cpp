@@ -11,7 +11,7 @@ float transposed_dot_scalar(const MatMul4BitTransposed& op, int64_t m, int64_t k
     constexpr int64_t kRun = 64;
     float sum = 0.0f;
     for (int64_t i = 0; i < op.count; ++i) {
-        const Weight4Bit weight = weight_4bit(op.weights[i]);
+        const Weight4Bit weight = weight_4bit(op.weights[i], Path::kScalar);
         for (int64_t n = 0; n < weight.N;) {
             const int64_t end = weight.N - n > kRun ? n + kRun : weight.N;
             float run_sum = 0.0f;

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/formats.h"
+#include "features.h"
 
 namespace halfbyte::cpu {
 
@@ -20,9 +21,18 @@ struct Weight4Bit {
     bool ordinary_table;  // the largest magnitude is near 1: see matmul_4bit_ordinary.h
     int64_t blocks;
     int64_t N, K;
+
+    // Nested statistics of blocks [begin, end) as float32, in the path's way.
+    void (*decode_statistics)(const Weight4Bit& weight, int64_t begin, int64_t end, float* out);
+    alignas(64) uint8_t planes[4][256];  // byte b of every entry of the nested codebook; for AVX512_BF16 only
 };
 
-Weight4Bit weight_4bit(const halfbyte_weight_4bit& weight);
+Weight4Bit weight_4bit(const halfbyte_weight_4bit& weight, Path path);
+
+void decode_statistics_avx2(const Weight4Bit& weight, int64_t begin, int64_t end, float* out);
+void decode_statistics_avx512(const Weight4Bit& weight, int64_t begin, int64_t end, float* out);
+void decode_statistics_avx512_bf16(const Weight4Bit& weight, int64_t begin, int64_t end, float* out);
+void split_codebook_avx512_bf16(const float* codebook, uint8_t (&planes)[4][256]);
 
 // Code of flat element i: the high nibble of a byte comes first.
 inline int code_of(const Weight4Bit& weight, int64_t i) {
