@@ -18,12 +18,7 @@
 #pragma once
 
 #include "matmul_int8.h"
-
-// The warning that x86.h turns off has a second name, which GCC 12 uses here.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
 #include "x86.h"
-#pragma GCC diagnostic pop
 
 namespace halfbyte::cpu {
 namespace {
@@ -37,10 +32,13 @@ void fetch(const int8_t* rows, int64_t ld, int64_t k) {
     for (int f = 0; f < F; ++f) _mm_prefetch(reinterpret_cast<const char*>(rows + f * ld + k), _MM_HINT_T1);
 }
 
-template <class Kernel, int M, int N, int F = N == 1 ? 1 : 3>
+template <int N>
+constexpr int kMostFetched = N == 1 ? 1 : 3;
+
+template <class Kernel, int M, int N, int F = kMostFetched<N>>
 void add_block(const Int8Tile& panel, const int8_t* next, int64_t fetched, int32_t* sums) {
     if constexpr (M > 1) {
-        if (panel.M < M) return add_block < Kernel, M - 1, N, N == 1 ? 1 : 0 > (panel, next, fetched, sums);
+        if (panel.M < M) return add_block<Kernel, M - 1, N>(panel, next, fetched, sums);
     }
     if constexpr (F > 0) {
         if (fetched < F) return add_block<Kernel, M, N, F - 1>(panel, next, fetched, sums);

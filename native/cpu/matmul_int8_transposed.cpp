@@ -16,19 +16,31 @@ namespace halfbyte::cpu {
 namespace {
 
 constexpr float kInverse127 = 1.0f / 127.0f;
-constexpr int64_t kTileBytes = kGradientTileM * kGradientTileK * 4;
+AddGradient kernel_of([[maybe_unused]] Path path) {
+#if defined(__x86_64__)
+    if (path >= Path::kAvx512) return add_gradient_int8_avx512;
+    if (path >= Path::kAvx2) return add_gradient_int8_avx2;
+#endif
+    return add_gradient_int8_scalar;
+}
 
-AddGradient kernel_of(Path) { return add_gradient_int8_scalar; }
-
-// How dx is cut: rows of tiles by columns of tiles, and `parts` shares of them. A share has one tile of sums in the workspace.
+// How dx is cut: tiles_m by tiles_k tiles of at most kGradientTileM x columns, in `parts` shares. A share has one tile of sums in
+// the workspace. Tiles are wide, to read long stretches of each weight row, as far as their sums fit the caches.
 struct Cut {
-    int64_t tiles_m, tiles_k, parts;
+    int64_t tiles_m, tiles_k, columns, parts, sums;
 };
 
 Cut cut(const CpuStream& stream, int64_t M, int64_t K) {
-    Cut c{ceil_div(M, kGradientTileM), ceil_div(K, kGradientTileK), 0};
-    if (c.tiles_k > 0)
-        c.parts = c.tiles_m < stream.threads ? std::min<int64_t>(stream.threads, c.tiles_m * c.tiles_k) : stream.threads;
+    if (M == 0 || K == 0) return {};
+    Cut c{};
+    c.tiles_m = ceil_div(M, kGradientTileM);
+    const int64_t widest = std::max(int64_t{4096} / M, int64_t{1024});
+    const int64_t threads = ceil_div(stream.threads, c.tiles_m);  // that share one row of tiles
+    const int64_t tiles = ceil_div(ceil_div(K, widest), threads) * threads;
+    c.columns = ceil_div(ceil_div(K, tiles), kGradientPad) * kGradientPad;
+    c.tiles_k = ceil_div(K, c.columns);
+    c.parts = std::min(int64_t{stream.threads}, c.tiles_m * c.tiles_k);
+    c.sums = std::min(M, kGradientTileM) * c.columns;
     return c;
 }
 
@@ -45,22 +57,23 @@ void fold_statistics(const CpuStream& stream, const MatMulInt8Transposed& op, in
     }
 }
 
-void gradient_tile(const CpuStream& stream, const MatMulInt8Transposed& op, int64_t first_m, int64_t first_k, float* sums) {
+void gradient_tile(const CpuStream& stream, const MatMulInt8Transposed& op, int64_t first_m, int64_t first_k, int64_t columns,
+                   float* sums) {
     const AddGradient add = kernel_of(stream.path);
-    const int64_t M = std::min(kGradientTileM, op.M - first_m), K = std::min(kGradientTileK, op.K - first_k);
-    std::fill_n(sums, M * kGradientTileK, 0.0f);
+    const int64_t M = std::min(kGradientTileM, op.M - first_m), K = std::min(columns, op.K - first_k);
+    std::fill_n(sums, M * columns, 0.0f);
     float d[kGradientTileM * kGradientTileN];
     for (int64_t i = 0; i < op.count; ++i) {
         const auto* codes = static_cast<const int8_t*>(op.weights[i].codes);
         for (int64_t n = 0; n < op.weights[i].N; n += kGradientTileN) {
             const int64_t N = std::min(kGradientTileN, op.weights[i].N - n);
             fold_statistics(stream, op, i, first_m, n, M, N, d);
-            add({d, codes + n * op.K + first_k, op.K, M, N, K}, sums);
+            add({d, codes + n * op.K + first_k, op.K, M, N, K, columns}, sums);
         }
     }
     for (int64_t m = 0; m < M; ++m) {
         void* row = element_at(op.dtype, op.dx, (first_m + m) * op.lddx + first_k);
-        store_row(stream.path, {row, op.dtype, nullptr, DType::kFloat32}, sums + m * kGradientTileK, K);
+        store_row(stream.path, {row, op.dtype, nullptr, DType::kFloat32}, sums + m * columns, K);
     }
 }
 
@@ -69,18 +82,19 @@ void gradient_tile(const CpuStream& stream, const MatMulInt8Transposed& op, int6
 void matmul_int8_transposed(Stream& any_stream, const MatMulInt8Transposed& op) {
     const CpuStream& stream = cpu_stream(any_stream);
     const Cut c = cut(stream, op.M, op.K);
+    const int64_t tiles = c.tiles_m * c.tiles_k;
     stream.parallel_for(c.parts, 1, [&](int64_t first, int64_t last) {
         for (int64_t part = first; part < last; ++part) {
-            float* sums = static_cast<float*>(op.workspace) + part * (kTileBytes / 4);
-            const int64_t tiles = c.tiles_m * c.tiles_k;
+            float* sums = static_cast<float*>(op.workspace) + part * c.sums;
             for (int64_t tile = tiles * part / c.parts; tile < tiles * (part + 1) / c.parts; ++tile)
-                gradient_tile(stream, op, tile / c.tiles_k * kGradientTileM, tile % c.tiles_k * kGradientTileK, sums);
+                gradient_tile(stream, op, tile / c.tiles_k * kGradientTileM, tile % c.tiles_k * c.columns, c.columns, sums);
         }
     });
 }
 
 int64_t matmul_int8_transposed_workspace(Stream& stream, const MatMulInt8Transposed& op) {
-    return cut(cpu_stream(stream), op.M, op.K).parts * kTileBytes;
+    const Cut c = cut(cpu_stream(stream), op.M, op.K);
+    return c.parts * c.sums * 4;
 }
 
 }  // namespace halfbyte::cpu

@@ -8,7 +8,7 @@ void add_gradient_int8_scalar(const GradientTile& tile, float* sums) {
         for (int64_t n = 0; n < tile.N; ++n) {
             const float d = tile.d[m * kGradientTileN + n];
             const int8_t* w = tile.w + n * tile.ldw;
-            for (int64_t k = 0; k < tile.K; ++k) sums[m * kGradientTileK + k] += d * static_cast<float>(w[k]);
+            for (int64_t k = 0; k < tile.K; ++k) sums[m * tile.ldsums + k] += d * static_cast<float>(w[k]);
         }
     }
 }
