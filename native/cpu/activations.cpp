@@ -1,3 +1,4 @@
+// The scalar path, and the choice among the paths.
 #include "activations.h"
 
 #include <cstring>

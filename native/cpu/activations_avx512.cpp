@@ -1,3 +1,4 @@
+// 16 elements at a time, the last ones masked: a bfloat16 is the upper half of its float32, a float16 has an instruction.
 #if defined(__x86_64__)
 #include "activations.h"
 #include "x86.h"

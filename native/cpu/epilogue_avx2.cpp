@@ -1,3 +1,4 @@
+// y = round(sums + bias), 8 elements at a time.
 #if defined(__x86_64__)
 #include "epilogue.h"
 #include "x86.h"

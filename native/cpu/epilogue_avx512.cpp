@@ -1,3 +1,4 @@
+// y = round(sums + bias), 16 elements at a time, the last ones masked.
 #if defined(__x86_64__)
 #include "epilogue.h"
 #include "x86.h"

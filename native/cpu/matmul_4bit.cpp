@@ -55,19 +55,26 @@ void arrange_row(const CpuStream& cpu, const Kernels4Bit& kernels, const MatMul4
     }
 }
 
+// Sums that are not ordinary are replaced by the panel kernel's.
+void redo_extraordinary(const Kernels4Bit& kernels, const Part4Bit& part) {
+    constexpr int64_t kRows = 12;
+    for (int64_t n = part.first; n < part.last; n += kRows) {
+        float* const sums = part.sums + (n - part.first);
+        const int64_t count = part.last - n < kRows ? part.last - n : kRows;
+        if (is_ordinary(sums, count)) continue;
+        float redone[kRows];
+        kernels.panel({part.weight, n, n + count, part.x, 1, redone});
+        for (int64_t i = 0; i < count; ++i)
+            if (!is_ordinary(sums + i, 1)) sums[i] = redone[i];
+    }
+}
+
 void multiply(const Kernels4Bit& kernels, const Part4Bit& part) {
     if (part.M > kernels.few_rows_max || part.weight->K % 8 != 0) return kernels.panel(part);
     if (part.M > 1) return kernels.few_rows(part);
     if (!part.weight->ordinary_table) return kernels.panel(part);
     kernels.one_row(part);
-    constexpr int64_t kRedo = 12;
-    for (int64_t n = part.first; n < part.last; n += kRedo) {
-        Part4Bit redo = part;
-        redo.first = n;
-        redo.last = part.last - n < kRedo ? part.last : n + kRedo;
-        redo.sums = part.sums + (n - part.first);
-        if (!is_ordinary(redo.sums, redo.last - n)) kernels.panel(redo);
-    }
+    redo_extraordinary(kernels, part);
 }
 
 void store(const CpuStream& cpu, const MatMul4Bit& op, const halfbyte_output& output, int64_t m0, const Part4Bit& part) {
@@ -127,7 +134,7 @@ void matmul_4bit(Stream& stream, const MatMul4Bit& op) {
     float* const arranged = static_cast<float*>(op.workspace);
     for (int64_t m0 = 0; m0 < op.M; m0 += plan.M) {
         const int64_t M = op.M - m0 < plan.M ? op.M - m0 : plan.M;
-        cpu.parallel_for(M, 1, [&](int64_t first, int64_t last) {
+        cpu.parallel_for(M, kSetRows, [&](int64_t first, int64_t last) {
             for (int64_t m = first; m < last; ++m) arrange_row(cpu, *kernels, op, m0 + m, m, M, arranged);
         });
         cpu.parallel_for(plan.parts, 1, [&](int64_t first, int64_t last) {

@@ -1,6 +1,7 @@
+// y = x * W^T with AVX-512: 16 lanes of 8 codes; the kernels are in the headers, this says how many accumulators they hold.
 #if defined(__x86_64__)
 #include "matmul_4bit_lanes_avx512.h"
-//
+// The kernels are written for the Lanes just defined.
 #include "matmul_4bit_panel.h"
 #include "matmul_4bit_rows.h"
 

@@ -96,44 +96,75 @@ inline Lanes::Codes load_group(const Weight4Bit& w, int64_t first, int64_t count
     return odd ? Lanes::join(codes, Lanes::load_codes(p + 1, bytes - 1)) : codes;
 }
 
-// One group, dequantized: out[e * stride + i] = table[code] * absmax of element first + 8i + e, 0 from `count` on. `statistics`
-// points at the statistic of element `first`, which is element `position` of its block. A block may begin inside a lane, but then
-// it does so at the same element of every lane: elements before it use one vector of statistics, elements from it on another.
-inline void dequantize_group(const Weight4Bit& w, Lanes::Table table, const float* statistics, int64_t first, int position,
-                             int64_t count, float* out, int64_t stride) {
-    const Lanes::Codes codes = load_group(w, first, count);
-    const int boundary = 8 - position % 8;
-    const Lanes::Float before = Lanes::spread(statistics, Lanes::block_index(position, w.block_shift));
-    const Lanes::Float after = Lanes::spread(statistics, Lanes::block_index(position + 7, w.block_shift));
-    for_each_element([&](auto element) {
-        constexpr int e = decltype(element)::value;
-        Lanes::Float value = Lanes::mul(Lanes::lookup<e>(codes, table), e < boundary ? before : after);
-        if (count < kGroup) value = Lanes::keep(value, e, static_cast<int>(count));
-        Lanes::store(out + e * stride, value);
-    });
-}
+// `count` elements from flat element `first` on, dequantized group by group: out[(8g + e) * stride + i] = table[code] * absmax of
+// element 8i + e of group g, 0 from `count` on. `statistics` points at the statistic of element `first`.
+class Dequantizer {
+   public:
+    Dequantizer(const Weight4Bit& w, Lanes::Table table) : w_(w), table_(table), mask_((int64_t{1} << w.block_shift) - 1) {}
 
-// The same for a whole group that begins at a multiple of 8 elements.
-inline void dequantize_aligned_group(const Weight4Bit& w, Lanes::Table table, const float* statistics, int64_t first, int position,
-                                     float* out, int64_t stride) {
-    const Lanes::Codes codes = Lanes::load_codes(w.packed + first / 2);
-    const Lanes::Float scale = Lanes::spread(statistics, Lanes::block_index(position, w.block_shift));
-    for_each_element([&](auto element) {
-        constexpr int e = decltype(element)::value;
-        Lanes::store(out + e * stride, Lanes::mul(Lanes::lookup<e>(codes, table), scale));
-    });
-}
+    [[gnu::always_inline]] void run(const float* statistics, int64_t first, int64_t count, float* out, int64_t stride) const {
+        int64_t done = 0;
+        if (first % 8 == 0)
+            for (; done + kGroup <= count; done += kGroup)
+                aligned_group(statistics, first, done, out + done / kLanes * stride, stride);
+        if (done < count) any_groups(statistics, first, done, count, out + done / kLanes * stride, stride);
+    }
 
-// The group `done` elements into a run of `count` from flat element `first` on, whose statistics begin at `statistics`.
-inline void dequantize_part(const Weight4Bit& w, Lanes::Table table, const float* statistics, int64_t first, int64_t done,
-                            int64_t count, float* out, int64_t stride) {
-    const int64_t mask = (int64_t{1} << w.block_shift) - 1;
-    const int64_t offset = (first & mask) + done;
-    const float* const values = statistics + (offset >> w.block_shift);
-    const int position = static_cast<int>(offset & mask);
-    if (first % 8 == 0 && count - done >= kGroup) dequantize_aligned_group(w, table, values, first + done, position, out, stride);
-    else dequantize_group(w, table, values, first + done, position, count - done, out, stride);
-}
+    // Only the group that begins `done` elements into such a run.
+    [[gnu::always_inline]] void one(const float* statistics, int64_t first, int64_t done, int64_t count, float* out,
+                                    int64_t stride) const {
+        if (first % 8 == 0 && done + kGroup <= count) aligned_group(statistics, first, done, out, stride);
+        else any_groups(statistics, first, done, min_of(count, done + kGroup), out, stride);
+    }
+
+   private:
+    // A whole group that begins at a multiple of 8 elements, so that no block begins inside a lane.
+    [[gnu::always_inline]] void aligned_group(const float* statistics, int64_t first, int64_t done, float* out,
+                                              int64_t stride) const {
+        const int64_t offset = (first & mask_) + done;
+        const Lanes::Codes codes = Lanes::load_codes(w_.packed + (first + done) / 2);
+        const Lanes::Float absmax = Lanes::spread(statistics + (offset >> w_.block_shift), index(offset));
+        for_each_element([&](auto element) __attribute__((always_inline)) {
+            constexpr int e = decltype(element)::value;
+            Lanes::store(out + e * stride, Lanes::mul(Lanes::lookup<e>(codes, table_), absmax));
+        });
+    }
+
+    // Out of line, so that the loops over aligned groups stay small.
+    [[gnu::noinline]] void any_groups(const float* statistics, int64_t first, int64_t done, int64_t count, float* out,
+                                      int64_t stride) const {
+        for (; done + kGroup <= count; done += kGroup, out += 8 * stride) any_group(statistics, first, done, kGroup, out, stride);
+        if (done < count) any_group(statistics, first, done, static_cast<int>(count - done), out, stride);
+    }
+
+    // Any group; `valid` of its elements count. A block may begin inside a lane, but then it does so at the same element of every
+    // lane: elements before it use one vector of statistics, elements from it on another.
+    [[gnu::always_inline]] void any_group(const float* statistics, int64_t first, int64_t done, int valid, float* out,
+                                          int64_t stride) const {
+        const int64_t offset = (first & mask_) + done;
+        const Lanes::Codes codes = load_group(w_, first + done, valid);
+        const int64_t boundary = 8 - offset % 8;
+        alignas(64) float absmax[2][kLanes];
+        statistics += offset >> w_.block_shift;
+        Lanes::store(absmax[0], Lanes::spread(statistics, index(offset)));
+        Lanes::store(absmax[1], Lanes::spread(statistics, index_from(offset & mask_, 7)));
+        for_each_element([&](auto element) __attribute__((always_inline)) {
+            constexpr int e = decltype(element)::value;
+            Lanes::Float value = Lanes::mul(Lanes::lookup<e>(codes, table_), Lanes::load(absmax[e >= boundary]));
+            if (valid != kGroup) value = Lanes::keep(value, e, valid);
+            Lanes::store(out + e * stride, value);
+        });
+    }
+
+    Lanes::Index index(int64_t offset) const { return index_from(offset & mask_, 0); }
+    Lanes::Index index_from(int64_t position, int element) const {
+        return Lanes::block_index(static_cast<int>(position) + element, w_.block_shift);
+    }
+
+    const Weight4Bit& w_;
+    Lanes::Table table_;
+    int64_t mask_;
+};
 
 }  // namespace
 }  // namespace halfbyte::cpu

@@ -22,8 +22,6 @@ struct Lanes {
         __m256 low, high;
     };
 
-    static constexpr int kRegisters = 16;
-
     static Float zero() { return _mm256_setzero_ps(); }
     static Float load(const float* p) { return _mm256_loadu_ps(p); }
     // Loaded once: without this, compilers repeat the load in every instruction that uses it.

@@ -22,8 +22,6 @@ struct Lanes {
         __m512 values;
     };
 
-    static constexpr int kRegisters = 32;
-
     static Float zero() { return _mm512_setzero_ps(); }
     static Float load(const float* p) { return _mm512_loadu_ps(p); }
     // Loaded once: without this, compilers repeat the load in every instruction that uses it.

@@ -71,7 +71,7 @@ template <int R>
 inline void panel(const Part4Bit& part) {
     static_assert(kSetRows == 4);
     const Weight4Bit& w = *part.weight;
-    const Lanes::Table table = Lanes::table(w.table);
+    const Dequantizer dequantizer(w, Lanes::table(w.table));
     const int64_t M = part.M;
     alignas(64) float tile[R * kChunk];
     for (int64_t i = 0; i < (part.last - part.first) * M; ++i) part.sums[i] = 0.0f;
@@ -86,8 +86,7 @@ inline void panel(const Part4Bit& part) {
                 prefetch_statistics(w, first + R * w.K, count);
                 StatisticsBuffer<kChunk> buffer;
                 const float* const values = statistics(w, first, count, buffer);
-                for (int64_t done = 0; done < count; done += kGroup)
-                    dequantize_part(w, table, values, first, done, count, tile + done * R + r * kLanes, R * kLanes);
+                dequantizer.run(values, first, count, tile + r * kLanes, R * kLanes);
             }
             float* const out = part.sums + (n - part.first) * M;
             multiply_first_set<R>(tile, x, vectors, out, M, rows, LineWalk(w, n + R, k, k + count));

@@ -51,7 +51,7 @@ template <int MR>
 inline void transposed_panel(const TransposedPart4Bit& part) {
     constexpr int64_t kRows = 64, kStrip = 1024;
     const Weight4Bit& w = *part.weight;
-    const Lanes::Table table = Lanes::table(w.table);
+    const Dequantizer dequantizer(w, Lanes::table(w.table));
     alignas(64) float tile[kRows * kGroup];
     StatisticsBuffer<kStrip> buffers[kRows];
     const float* values[kRows];
@@ -60,12 +60,16 @@ inline void transposed_panel(const TransposedPart4Bit& part) {
         const float* const dy = part.dy + n * part.M;
         for (int64_t strip = part.first; strip < part.last; strip += kStrip) {
             const int64_t count = min_of(part.last - strip, kStrip);
-            for (int64_t r = 0; r < rows; ++r) values[r] = statistics(w, (n + r) * w.K + strip, count, buffers[r]);
+            for (int64_t r = 0; r < rows; ++r) {
+                const int64_t first = (n + r) * w.K + strip;
+                values[r] = statistics(w, first, count, buffers[r]);
+                prefetch_statistics(w, first + kStrip, kStrip);
+            }
             for (int64_t done = 0; done < count; done += kGroup) {
                 for (int64_t r = 0; r < rows; ++r) {
                     const int64_t first = (n + r) * w.K + strip;
                     prefetch(w.packed, (first + done) / 2 + kGroup / 2);
-                    dequantize_part(w, table, values[r], first, done, count, tile + r * kGroup, kLanes);
+                    dequantizer.one(values[r], first, done, count, tile + r * kGroup, kLanes);
                 }
                 float* const dx = part.dx + strip + done;
                 add_products<MR>(tile, dy, rows, part.M, dx, part.lddx, part.M);

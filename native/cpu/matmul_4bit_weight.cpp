@@ -1,3 +1,4 @@
+// Looks up what does not change inside a product.
 #include "matmul_4bit_weight.h"
 
 #include <bit>
@@ -6,7 +7,6 @@
 #include "matmul_4bit_ordinary.h"
 
 namespace halfbyte::cpu {
-
 namespace {
 
 void choose_statistics_decoder(Weight4Bit& w, Path path) {
