@@ -109,8 +109,9 @@ void matmul_scalar(const CpuStream& cpu, const MatMul4Bit& op) {
         const Weight4Bit weight = weight_4bit(op.weights[i], cpu.path);
         cpu.parallel_for(weight.N, 1, [&](int64_t first, int64_t last) {
             for (int64_t m = 0; m < op.M; ++m) {
+                const void* const x = op.K == 0 ? nullptr : element_at(op.dtype, op.x, m * op.ldx);
                 for (int64_t n = first; n < last; ++n) {
-                    const float sum = dot_scalar(weight, n, op.dtype, element_at(op.dtype, op.x, m * op.ldx));
+                    const float sum = dot_scalar(weight, n, op.dtype, x);
                     store_row(cpu.path, output_row(op.outputs[i], op.dtype, m, n), &sum, 1);
                 }
             }
