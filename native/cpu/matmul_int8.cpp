@@ -50,7 +50,7 @@ Workspace layout(const CpuStream& stream, int64_t M, int64_t K, float threshold)
     const auto padded = [](int64_t bytes) { return ceil_div(bytes, 64) * 64; };
     if (M == 0 || K == 0) return {};
     Workspace w{};
-    w.ldx = ceil_div(K, kInt8Pad) * kInt8Pad;
+    w.ldx = (ceil_div(K, kInt8Pad) | 1) * kInt8Pad;  // odd: rows whole pages apart would compete for the same cache lines
     w.absmax = M * w.ldx;
     w.outlier_columns = w.absmax + padded(M * 4);
     w.outlier_masks = w.outlier_columns + (threshold > 0 ? padded(K * 8) : 0);
@@ -67,24 +67,33 @@ struct Quantized {
     int64_t outlier_count;
 };
 
-// sums = float(exact sum of qx * codes) for a tile of any K.
-void integer_part(const Kernels& kernels, Int8Tile tile, float* sums) {
-    int32_t part[kInt8TileSums];
+template <class Sum>
+void scale(const Sum* exact, const float* absmax, const Int8Tile& tile, float* sums) {
+    for (int64_t m = 0; m < tile.M; ++m) {
+        const float a = absmax[m] * kInverse127;
+        for (int64_t n = 0; n < tile.ldsums; ++n) sums[m * tile.ldsums + n] = static_cast<float>(exact[m * tile.ldsums + n]) * a;
+    }
+}
+
+// sums[m, n] = float(sum over k of qx[m, k] * codes[n, k]) * a[m], for a tile of any K.
+void integer_part(const Kernels& kernels, const Int8Tile& tile, const float* absmax, float* sums) {
+    int32_t exact[kInt8TileSums];
     const int64_t count = tile.M * tile.ldsums;
+    if (tile.N < tile.ldsums) std::fill_n(exact, count, 0);
     if (tile.K <= kInt8ExactK) {
-        kernels.dot(tile, part);
-        for (int64_t i = 0; i < count; ++i) sums[i] = static_cast<float>(part[i]);
-        return;
+        kernels.dot(tile, exact);
+        return scale(exact, absmax, tile, sums);
     }
     int64_t wide[kInt8TileSums] = {};
-    for (int64_t K = tile.K; K > 0; K -= tile.K) {
-        tile.K = std::min(kInt8ExactK, K);
-        kernels.dot(tile, part);
-        for (int64_t i = 0; i < count; ++i) wide[i] += part[i];
-        tile.x += tile.K;
-        tile.w += tile.K;
+    for (int64_t k = 0; k < tile.K; k += kInt8ExactK) {
+        Int8Tile part = tile;
+        part.x += k;
+        part.w += k;
+        part.K = std::min(kInt8ExactK, tile.K - k);
+        kernels.dot(part, exact);
+        for (int64_t i = 0; i < count; ++i) wide[i] += exact[i];
     }
-    for (int64_t i = 0; i < count; ++i) sums[i] = static_cast<float>(wide[i]);
+    scale(wide, absmax, tile, sums);
 }
 
 // sums += x[m, c] * codes[n, c] over the outlier columns c. The tile has kInt8TileN rows of the weight at most.
@@ -112,24 +121,15 @@ void product_tile(const CpuStream& stream, const MatMulInt8& op, const Quantized
     const Kernels kernels = kernels_of(stream.path);
     const halfbyte_weight_int8& weight = op.weights[at.i];
     const int64_t ld = ceil_div(at.N, kInt8TileN) * kInt8TileN;
-    const Int8Tile tile = {q.codes + at.first_m * q.ldx,
-                           q.ldx,
-                           static_cast<const int8_t*>(weight.codes) + at.first_n * op.K,
-                           op.K,
-                           at.M,
-                           at.N,
-                           op.K,
-                           ld};
+    const auto* codes = static_cast<const int8_t*>(weight.codes) + at.first_n * op.K;
+    const Int8Tile tile = {q.codes + at.first_m * q.ldx, q.ldx, codes, op.K, at.M, at.N, op.K, ld};
     float sums[kInt8TileSums], w[kInt8TileSums];
     for (int64_t n = 0; n < at.N; ++n) w[n] = static_cast<const float*>(weight.absmax)[at.first_n + n] * kInverse127;
-    if (op.K > 0) integer_part(kernels, tile, sums);
-    for (int64_t m = 0; m < at.M && op.K > 0; ++m) {
-        const float a = q.absmax[at.first_m + m] * kInverse127;
-        for (int64_t n = 0; n < at.N; ++n) sums[m * ld + n] *= a;
-    }
+    if (op.K == 0) std::fill_n(sums, at.M * ld, 0.0f);
+    else integer_part(kernels, tile, q.absmax + at.first_m, sums);
     if (q.outlier_count > 0) outlier_part(kernels, op, q, at.first_m, tile, sums);
     for (int64_t m = 0; m < at.M; ++m) {
-        for (int64_t n = 0; n < at.N; ++n) sums[m * ld + n] = op.K > 0 ? sums[m * ld + n] * w[n] : 0.0f;
+        for (int64_t n = 0; n < at.N; ++n) sums[m * ld + n] *= w[n];
         store_row(stream.path, output_row(op.outputs[at.i], op.dtype, at.first_m + m, at.first_n), sums + m * ld, at.N);
     }
 }

@@ -31,10 +31,18 @@ struct Kernel {
 
     // -128 * (sum over k of x[k])
     static int32_t first_sum(const int8_t* x, int64_t K) {
-        const __m512i zero = _mm512_setzero_si512();
-        __m512i sum = zero;
-        for (int64_t k = 0; k < K; k += 64) sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(-128), _mm512_loadu_si512(x + k));
-        return -_mm_cvtsi128_si32(sum_lanes(sum, zero, zero, zero));
+        const __m512i factor = _mm512_set1_epi8(-128);  // 128 without a sign
+        Int32x16 sum[4] = {};
+        int64_t k = 0;
+        for (; k + 256 <= K; k += 256) {
+#pragma GCC unroll 4
+            for (int turn = 0; turn < 4; ++turn)
+                sum[turn] = (Int32x16)_mm512_dpbusd_epi32((__m512i)sum[turn], factor, _mm512_loadu_si512(x + k + 64 * turn));
+        }
+        for (; k < K; k += 64) sum[0] = (Int32x16)_mm512_dpbusd_epi32((__m512i)sum[0], factor, _mm512_loadu_si512(x + k));
+        const __m128i sums = sum_lanes((__m512i)sum[0], (__m512i)sum[1], (__m512i)sum[2], (__m512i)sum[3]);
+        const __m128i pairs = _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e));
+        return -_mm_cvtsi128_si32(_mm_add_epi32(pairs, _mm_shuffle_epi32(pairs, 0xb1)));
     }
 
     template <int M, int N, int F>

@@ -61,7 +61,9 @@ void walk_panels(const Int8Tile& tile, int32_t* sums) {
         for (int64_t n = 0; n < tile.N; n += rows) {
             if (n + rows > tile.N) rows = 1;
             const int8_t* w = tile.w + n * tile.ldw + k;
-            const int8_t* next = n + rows < tile.N ? w + rows * tile.ldw : tile.w + k + length;
+            const int8_t* next = n + rows < tile.N     ? w + rows * tile.ldw
+                                 : k + length < tile.K ? tile.w + k + length
+                                                       : tile.w + tile.N * tile.ldw;
             const int64_t share = panels == 1 && blocks == 1 ? 0 : (rows + blocks - 1) / blocks;
             for (int64_t b = 0; b < blocks; ++b) {
                 const int64_t m = b * Kernel::kBlock;
