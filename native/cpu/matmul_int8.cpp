@@ -2,12 +2,13 @@
 //
 //   a[m] = ax[m] * (1.0f / 127)     w[n] = absmax[n] * (1.0f / 127)
 //   y[m, n] = (float(sum over k of qx[m, k] * codes[n, k]) * a[m] + sum over c in C of x[m, c] * codes[n, c]) * w[n] + bias[n]
-// in float32, in this order, except that the integer sum is exact and the one over C runs in ascending order. One rounding to y's
-// type at the end. Every element is computed whole by one thread, so the result does not depend on their number.
+// The integer sum is exact; all else is float32: its product with a[m] is where the sum over C starts, which runs in ascending
+// order (with fused multiply-adds, except on the scalar path), then the product with w[n], then the bias. One rounding to y's type
+// at the end. Every element is computed whole by one thread, so the result does not depend on their number.
 //
-// x is quantized once, for all weights. The product is cut into tiles of kInt8TileM x kInt8TileN; tiles of one strip of weight
-// rows follow each other, so the strip is read once from memory and then from the cache. Outlier values are gathered per tile:
-// their number is not known when the workspace is sized, and it is small.
+// x is quantized once, for all weights. The product is cut into tiles of kInt8TileM x kInt8TileN; the tiles of one strip of weight
+// rows follow each other, so the strip is read once from memory and then from the cache. Outliers are gathered per tile: their
+// number is not known when the workspace is sized, and it is small.
 #include "matmul_int8.h"
 
 #include <algorithm>

@@ -3,8 +3,8 @@
 //   sums[m, n] = sum over k of x[m, k] * w[n, k]
 //
 // 16 consecutive k a step: both sides are widened to int16, vpmaddwd adds two products to an int32, exact for every code.
-// (vpmaddubsw would do twice the work, but saturates, and its sign trick cannot negate -128.) 2 x 4 sums, 4 weight vectors and one
-// x vector in registers. Reads 1 byte per weight. Limit: memory for a few rows of x, the vpmaddwd and vpaddd for many.
+// (vpmaddubsw would do twice the work, but saturates, and its sign trick cannot negate -128.) 2 x 4 sums, 2 x vectors and one
+// weight vector in registers. Reads 1 byte per weight. Limit: memory for a few rows of x, the vpmaddwd and vpaddd for many.
 #if defined(__x86_64__)
 #include <cstring>
 
@@ -13,6 +13,7 @@
 namespace halfbyte::cpu {
 namespace {
 
+// The element type of the sums. As __m256i, whose elements are 64 bits, GCC 12 copies every sum on every step.
 using Int32x8 = int32_t __attribute__((vector_size(32)));
 
 __m256i widen(const int8_t* codes) { return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes))); }

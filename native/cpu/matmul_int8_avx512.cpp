@@ -3,14 +3,15 @@
 //   sums[m, n] = sum over k of x[m, k] * w[n, k]
 //
 // 32 consecutive k a step: both sides are widened to int16, vpmaddwd adds two products to an int32, exact for every code.
-// 4 x 4 sums, 4 weight vectors and one x vector in registers. Reads 1 byte per weight. Limit: memory for a few rows of x, the
-// 32 vpmaddwd and vpaddd of a step for many.
+// 4 x 4 sums, 4 x vectors and one weight vector in registers. Reads 1 byte per weight. Limit: memory for a few rows of x, the 32
+// vpmaddwd and vpaddd of a step for many.
 #if defined(__x86_64__)
 #include "matmul_int8_panels.h"
 
 namespace halfbyte::cpu {
 namespace {
 
+// The element type of the sums. As __m512i, whose elements are 64 bits, GCC 12 copies every sum on every step.
 using Int32x16 = int32_t __attribute__((vector_size(64)));
 
 __m512i widen(const int8_t* codes, __mmask32 mask) { return _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8(mask, codes)); }
@@ -46,7 +47,7 @@ struct Kernel {
     }
 };
 
-// 48 columns of N rows of sums stay in registers.
+// 48 columns of M rows of sums stay in registers.
 template <int M>
 void add_outlier_rows(const float* x, const float* w, int64_t count, float* sums) {
     constexpr int kVectors = kInt8TileN / 16;

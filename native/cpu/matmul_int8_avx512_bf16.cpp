@@ -6,14 +6,15 @@
 // unsigned side: w + 128 is w with its top bit turned, exact for -128 too. The sums may wrap around on the way; the result fits.
 //
 // Lanes: one vector of a weight row and of an x row holds 64 consecutive k; the 16 int32 lanes of a sum hold k = 4 j to 4 j + 3
-// modulo 64 and are added at the end of a panel. 4 x 6 sums, 6 weight vectors and one x vector fill the 32 registers: 24 vpdpbusd
-// for 10 loads. Reads 1 byte per weight. Limit: memory for a few rows of x, the two vpdpbusd per cycle for many.
+// modulo 64 and are added at the end of a panel. 4 x 6 sums, 4 x vectors, one weight vector and a constant stay in registers: 24
+// vpdpbusd for 10 loads. Reads 1 byte per weight. Limit: memory for a few rows of x, the two vpdpbusd per cycle for many.
 #if defined(__x86_64__)
 #include "matmul_int8_panels.h"
 
 namespace halfbyte::cpu {
 namespace {
 
+// The element type of the instruction. As __m512i, whose elements are 64 bits, GCC 12 copies every sum on every step.
 using Int32x16 = int32_t __attribute__((vector_size(64)));
 
 // The sums of the lanes of four vectors.
