@@ -56,7 +56,7 @@ const float* codebook_of(const halfbyte_weight_4bit& weight) {
 constexpr int64_t kGrain = 32768;
 
 // An output of this many bytes leaves the caches before anyone reads it back.
-constexpr int64_t kStreamingBytes = 16 << 20;
+constexpr int64_t kStreamingBytes = 32 << 20;
 
 }  // namespace
 

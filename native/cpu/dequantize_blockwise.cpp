@@ -48,7 +48,7 @@ Kernel kernel_of(Path path) {
 constexpr int64_t kGrain = 32768;
 
 // An output of this many bytes leaves the caches before anyone reads it back.
-constexpr int64_t kStreamingBytes = 16 << 20;
+constexpr int64_t kStreamingBytes = 32 << 20;
 
 }  // namespace
 
