@@ -3,6 +3,8 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -59,6 +61,18 @@ struct ThreadPool::State {
         }
     }
 
+    // Starts helpers until there are `count`, or as many as the system gives: a process at its limits still gets its result.
+    void grow(int count) {
+        try {
+            while (static_cast<int>(helpers.size()) < count) {
+                const int index = static_cast<int>(helpers.size());
+                helpers.emplace_back([this, index, seen = generation.load()] { help(index, seen); });
+            }
+        } catch (const std::system_error&) {  // no more threads
+        } catch (const std::bad_alloc&) {
+        }
+    }
+
     void publish() {
         {
             std::lock_guard lock(mutex);
@@ -89,16 +103,15 @@ void ThreadPool::run_parts(int parts, Part run, void* context) {
         for (int part = 0; part < parts; ++part) run(context, part, parts);
         return;
     }
-    while (static_cast<int>(state.helpers.size()) < parts - 1) {
-        const int index = static_cast<int>(state.helpers.size());
-        state.helpers.emplace_back([&state, index, seen = state.generation.load()] { state.help(index, seen); });
-    }
+    state.grow(parts - 1);
+    const int helpers = static_cast<int>(state.helpers.size());
     state.run = run;
     state.context = context;
     state.parts = parts;
-    state.pending.store(static_cast<int>(state.helpers.size()), std::memory_order_relaxed);
+    state.pending.store(helpers, std::memory_order_relaxed);
     state.publish();
     run(context, 0, parts);
+    for (int part = helpers + 1; part < parts; ++part) run(context, part, parts);  // for helpers that could not be had
     for (int spin = 0; state.pending.load(std::memory_order_acquire) != 0; ++spin) {
         if (spin < kSpins) relax();
         else std::this_thread::yield();

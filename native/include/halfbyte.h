@@ -63,7 +63,8 @@ extern "C" {
  * Arithmetic is IEEE float32 with round-to-nearest-even wherever a formula below is written; one rounding to the output type at
  *   the end. Quantization codes equal their definition bit for bit on every device and every CPU path. Results do not change from
  *   run to run, nor with the number of threads.
- * Threads. Any thread may call any function. Calls on one stream must not overlap in time; calls on different streams may.
+ * Threads. Any thread may call any function. Calls on one stream must not overlap in time; calls on different streams may. After
+ *   fork() the child must not call the library if its parent has: helper threads do not survive a fork.
  * Failure. Every function returns `enum halfbyte_status` as int32_t, except halfbyte_abi_version. A call that fails has done
  *   nothing: no output is touched, nothing is enqueued. (HALFBYTE_STATUS_DEVICE_ERROR is the exception: what an earlier, already
  *   enqueued operation left behind is undefined.) Nothing here exits the process or throws.
@@ -402,7 +403,8 @@ HALFBYTE_API int32_t halfbyte_matmul_4bit_transposed_workspace(halfbyte_stream s
  *   y_i[m, n] = (sum over k of qx[m, k] * codes_i[n, k]) * ax[m] * absmax_i[n] / 127^2
  *             + sum over c in C of x[m, c] * codes_i[n, c] * absmax_i[n] / 127  + bias_i[n]
  * The first sum is exact in int32 for K up to 131072 and in wider integers beyond; the rest is float32, one rounding at the end.
- * Activations are never converted to float16. workspace: halfbyte_matmul_int8_workspace. Adds WRONG_DEVICE, WORKSPACE_TOO_SMALL. */
+ * Activations are never converted to float16. A NaN in x has code 0 and takes no part in the product, as section 9 defines.
+ * workspace: halfbyte_matmul_int8_workspace. Adds WRONG_DEVICE, WORKSPACE_TOO_SMALL. */
 HALFBYTE_API int32_t halfbyte_matmul_int8(halfbyte_stream stream, int64_t count, const halfbyte_weight_int8* weights, const void* x,
                                           int32_t dtype, int64_t M, int64_t ldx, float threshold, const halfbyte_output* outputs,
                                           void* workspace, int64_t workspace_bytes);

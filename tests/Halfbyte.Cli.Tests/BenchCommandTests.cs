@@ -39,7 +39,7 @@ public class BenchCommandTests
             ["dequantize nf4 to bf16"] = 0.8,
             ["quantize bf16 to nf4"] = 0.3,
             ["nf4 product M=1 bf16, cold"] = 0.6,
-            ["nf4 product M=64 bf16, cold"] = 3,
+            ["nf4 product M=64 bf16, cold, over dot products"] = 3,
             ["Linear4Bit.Forward over the bare native call"] = 1,
             ["bytes allocated by Linear4Bit.Forward"] = 1,
         }));

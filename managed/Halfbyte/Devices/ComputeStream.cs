@@ -102,6 +102,7 @@ public sealed unsafe partial class ComputeStream : IDisposable
     /// <exception cref="HalfbyteOutOfMemoryException">The device has not that much free memory.</exception>
     public void ReserveWorkspace(long bytes)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         if (bytes <= SafeHandle.WorkspaceBytes)
         {
             return;

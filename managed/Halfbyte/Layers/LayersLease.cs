@@ -11,7 +11,8 @@ internal readonly ref struct LayersLease
     private readonly ReadOnlySpan<QuantizedLinear> _layers;
     private readonly ReadOnlySpan<ActivationsView> _views;
 
-    /// <exception cref="HalfbyteArgumentException">There is not one view per layer.</exception>
+    /// <exception cref="HalfbyteArgumentException">There is not one view per layer, or a buffer is on another device.</exception>
+    /// <exception cref="ArgumentException">A layer is null.</exception>
     /// <exception cref="ObjectDisposedException">A handle has been disposed; none is held.</exception>
     public LayersLease(
         ComputeStream stream, ReadOnlySpan<QuantizedLinear> layers, in ActivationsView shared, ReadOnlySpan<ActivationsView> views)
@@ -21,14 +22,22 @@ internal readonly ref struct LayersLease
             throw Check.Size($"there are {views.Length} matrices for {layers.Length} layers; pass one per layer, in the same order.");
         }
 
+        for (int i = 0; i < layers.Length; i++)
+        {
+            if (layers[i] is null)
+            {
+                throw new ArgumentException($"layers[{i}] is null.", nameof(layers));
+            }
+        }
+
         _stream = stream;
-        _shared = new Lease(shared.ToHold(stream.SafeHandle));
+        _shared = new Lease(shared.ToHold(stream));
         int held = 0;
         try
         {
             for (; held < layers.Length; held++)
             {
-                Hold(stream.SafeHandle, layers[held], views[held]);
+                Hold(stream, layers[held], views[held]);
             }
         }
         catch
@@ -50,7 +59,7 @@ internal readonly ref struct LayersLease
     }
 
     /// <summary>Both or none.</summary>
-    private static void Hold(StreamHandle stream, QuantizedLinear layer, in ActivationsView view)
+    private static void Hold(ComputeStream stream, QuantizedLinear layer, in ActivationsView view)
     {
         bool layerHeld = false;
         bool viewHeld = false;

@@ -56,7 +56,7 @@ public sealed unsafe partial class Linear8Bit : QuantizedLinear
         ArgumentNullException.ThrowIfNull(stream);
         CheckForward(x, y);
         StreamHandle handle = stream.SafeHandle;
-        using var lease = new Lease(Held, x.ToHold(handle), y.ToHold(handle));
+        using var lease = new Lease(Held, x.ToHold(stream), y.ToHold(stream));
         Int8Weight weight = _descriptor;
         ProductOutput output = Output(y);
         int status = Native.halfbyte_matmul_int8(
@@ -87,7 +87,7 @@ public sealed unsafe partial class Linear8Bit : QuantizedLinear
         ArgumentNullException.ThrowIfNull(stream);
         CheckBackward(dy, dx);
         StreamHandle handle = stream.SafeHandle;
-        using var lease = new Lease(Held, dy.ToHold(handle), dx.ToHold(handle));
+        using var lease = new Lease(Held, dy.ToHold(stream), dx.ToHold(stream));
         Int8Weight weight = _descriptor;
         var gradient = new ProductGradient { Dy = dy.Pointer, LeadingDimension = dy.LeadingDimension };
         int status = Native.halfbyte_matmul_int8_transposed(

@@ -37,7 +37,12 @@ public readonly struct ActivationsView
         Owner = buffer;
         Int128 elements = rows == 0 || columns == 0 ? 0 : ((Int128)(rows - 1) * LeadingDimension) + columns;
         Int128 end = (elements * dtype.SizeInBytes()) + byteOffset;
-        if (rows < 0 || columns < 0 || LeadingDimension < columns || byteOffset < 0 || end > buffer.ByteLength)
+        if (LeadingDimension < columns)
+        {
+            throw Check.Size($"the leading dimension is {leadingDimension}; rows of {columns} columns are at least {columns} apart.");
+        }
+
+        if (rows < 0 || columns < 0 || byteOffset < 0 || end > buffer.ByteLength)
         {
             throw Check.Size(
                 $"a {dtype} matrix of {rows} rows and {columns} columns, rows {LeadingDimension} apart, from byte {byteOffset} on, " +
@@ -67,7 +72,22 @@ public readonly struct ActivationsView
     /// disposing it is then a use of the stream, which comes before or after the call.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The buffer has been disposed.</exception>
-    internal SafeHandle? ToHold(StreamHandle stream) => Owner?.SafeHandle is { } handle && !handle.IsFreedBy(stream) ? handle : null;
+    /// <exception cref="HalfbyteArgumentException">The buffer is on another device than the stream.</exception>
+    internal SafeHandle? ToHold(ComputeStream stream)
+    {
+        CheckDevice(stream);
+        return Owner?.SafeHandle is { } handle && !handle.IsFreedBy(stream.SafeHandle) ? handle : null;
+    }
+
+    /// <summary>A matrix of a buffer says where it is; for one of a pointer the engine vouches.</summary>
+    /// <exception cref="HalfbyteArgumentException">The buffer is on another device than the stream.</exception>
+    internal void CheckDevice(ComputeStream stream)
+    {
+        if (Owner is not null && Owner.Device != stream.Device)
+        {
+            Check.SameDevice(stream, Owner, ToString()); // says so; its text is made only now, for a call must not allocate
+        }
+    }
 
     /// <summary>For people: <c>BFloat16[16x4096]</c>.</summary>
     public override string ToString() => $"{DType}[{Rows}x{Columns}]";

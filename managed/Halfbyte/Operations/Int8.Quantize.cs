@@ -71,6 +71,7 @@ public static unsafe partial class Int8
             Check.Buffer(stream, outlierCount!, nameof(outlierCount), sizeof(long));
         }
 
+        x.CheckDevice(stream);
         using var lease = new Lease(x.Owner?.SafeHandle, codes.SafeHandle, absmax.SafeHandle);
         using var outlierLease = new Lease(outlierColumns?.SafeHandle, outlierCount?.SafeHandle);
         QuantizeRows(

@@ -86,6 +86,53 @@ public sealed class LinearTests(string device) : DeviceTests(device)
     }
 
     [Test]
+    public void Matrices_of_another_device_are_refused()
+    {
+        using var layer = new Linear4Bit(FourBit.Quantize<float>(Stream, Data.Normal(1, N * K), N, K));
+        using var layer8 = new Linear8Bit(Int8.Quantize<float>(Stream, Data.Normal(1, N * K), N, K));
+        using var x = new Matrix(Stream, DType.Float32, 1, K, Data.Normal(2, K));
+        using var y = new Matrix(Stream, DType.Float32, 1, N);
+        Device other = Stream.Device.IsCpu ? Device.Cuda(0) : Device.Cpu;
+        using DeviceBuffer foreign = DeviceBuffer.Borrow(other, 4096, K * sizeof(float));
+        var foreignX = new ActivationsView(foreign, DType.Float32, 1, K);
+        var foreignY = new ActivationsView(foreign, DType.Float32, 1, N);
+        using DeviceBuffer codes = Stream.Allocate(K);
+        using DeviceBuffer absmax = Stream.Allocate(sizeof(float));
+        foreach (Action call in (Action[])
+        [
+            () => layer.Forward(Stream, foreignX, y.View),
+            () => layer.Forward(Stream, x.View, foreignY),
+            () => layer.Backward(Stream, foreignY, x.View),
+            () => layer8.Forward(Stream, foreignX, y.View),
+            () => layer8.Backward(Stream, y.View, foreignX),
+            () => Linear4Bit.Forward(Stream, [layer, layer], foreignX, [y.View, y.View]),
+            () => Linear8Bit.Forward(Stream, [layer8], x.View, [foreignY]),
+            () => Int8.QuantizeRows(Stream, foreignX, 0, codes, absmax),
+        ])
+        {
+            HalfbyteArgumentException e = Assert.Throws<HalfbyteArgumentException>(call)!;
+            Assert.That(e.Status, Is.EqualTo(HalfbyteStatus.WrongDevice));
+            Assert.That(e.Message, Does.Contain(other.ToString()).And.Contain(Stream.Device.ToString()));
+        }
+    }
+
+    [Test]
+    public void Missing_layers_and_short_rows_are_named()
+    {
+        using var layer = new Linear4Bit(FourBit.Quantize<float>(Stream, Data.Normal(1, N * K), N, K));
+        using var x = new Matrix(Stream, DType.Float32, 1, K, Data.Normal(2, K));
+        using var y = new Matrix(Stream, DType.Float32, 1, N);
+        ArgumentException missing = Assert.Throws<ArgumentException>(
+            () => Linear4Bit.Forward(Stream, [layer, null!], x.View, [y.View, y.View]))!;
+        Assert.That(missing.Message, Does.StartWith("layers[1] is null."));
+        using DeviceBuffer buffer = Stream.Allocate(1024);
+        HalfbyteArgumentException shortRows = Assert.Throws<HalfbyteArgumentException>(
+            () => _ = new ActivationsView(buffer, DType.Float32, 2, 10, leadingDimension: 9))!;
+        Assert.That(shortRows.Message, Does.Contain("the leading dimension is 9"));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Stream.ReserveWorkspace(-1));
+    }
+
+    [Test]
     public void Products_without_a_layer()
     {
         using FourBitTensor weight = FourBit.Quantize<float>(Stream, Data.Normal(1, N * K), N, K);
@@ -277,8 +324,8 @@ public sealed class LinearTests(string device) : DeviceTests(device)
         using DeviceBuffer own = Stream.Allocate(N * 4);
         var x = new ActivationsView(foreign, DType.Float32, 1, K);
         var y = new ActivationsView(own, DType.Float32, 1, N);
-        Assert.That(x.ToHold(Stream.SafeHandle), Is.SameAs(foreign.SafeHandle));
-        Assert.That(y.ToHold(Stream.SafeHandle), Is.Null, "its disposal is in the order of the stream");
+        Assert.That(x.ToHold(Stream), Is.SameAs(foreign.SafeHandle));
+        Assert.That(y.ToHold(Stream), Is.Null, "its disposal is in the order of the stream");
         using var layer = new Linear4Bit(FourBit.Quantize<float>(other, Data.Normal(1, N * K), N, K));
         using (new LayersLease(Stream, new QuantizedLinear[] { layer }, x, [y]))
         {
