@@ -21,7 +21,7 @@ void Barriers::reset(unsigned threads) {
 int Barriers::sync_all(Block& block, int value, Site where) {
     // A GPU of today lets a barrier complete when the threads that remain have arrived, wherever they are. The programming model
     // does not promise it, so here it is a fault: all threads, one place.
-    for (unsigned i = 0; i < block.size(); ++i)
+    for (unsigned i = 0; block.any_finished() && i < block.size(); ++i)
         if (block.thread(i).finished)
             block.fail(Fault::kDivergentBarrier, nullptr, where, "waits in __syncthreads, but %s has left the kernel",
                        block.name_of(i).c_str());

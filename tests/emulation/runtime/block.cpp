@@ -143,10 +143,10 @@ void Block::finish() {
 }
 
 Thread* Block::next_ready() {
-    if (ready_head_ == ready_.size()) {
+    while (ready_head_ == ready_.size()) {
         ready_.clear();
         ready_head_ = 0;
-        return nullptr;
+        if (!mbarriers.land_awaited(*this)) return nullptr;
     }
     Thread* next = ready_[ready_head_++];
     if (ready_head_ == ready_.size()) {

@@ -65,6 +65,7 @@ class Block {
     Thread& thread() { return *running_; }
     Thread& thread(unsigned rank) { return *threads_[rank]; }
     unsigned size() const { return count_; }
+    bool any_finished() const { return finished_ != 0; }
     Warp& warp() { return *warps_[running_->warp()]; }
     Warp& warp(unsigned index) { return *warps_[index]; }
     bool is_argument(const void* p) const;     // the kernel's parameters, on their way to the thread's stack

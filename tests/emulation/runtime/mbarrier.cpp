@@ -104,6 +104,13 @@ void Mbarriers::arrive_after_copies(Block& block, void* barrier, Site where) {
     });
 }
 
+bool Mbarriers::land_awaited(Block& block) {
+    bool any = false;
+    for (auto& [offset, barrier] : barriers_)
+        if (!barrier.waiting.empty()) any = land(block, barrier) || any;
+    return any;
+}
+
 bool Mbarriers::any_under_way() const {
     for (const auto& [offset, barrier] : barriers_)
         if (!barrier.under_way.empty()) return true;

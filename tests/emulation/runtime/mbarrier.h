@@ -33,6 +33,9 @@ class Mbarriers {
     // cp.async.mbarrier.arrive.noinc: one arrival, when the running thread's cp.async copies have landed.
     void arrive_after_copies(Block& block, void* barrier, Site where);
 
+    // When no thread can run: lets the copies arrive for which one waits. False if there are none.
+    bool land_awaited(Block& block);
+
     // Copies to barriers on which nobody waited; their target may be another block's memory by the time they land.
     bool any_under_way() const;
 

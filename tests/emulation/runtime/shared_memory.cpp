@@ -18,15 +18,15 @@ SharedMemory::SharedMemory() {
     if (memory == MAP_FAILED) throw std::bad_alloc();
     base_ = static_cast<char*>(memory) + kGuard;  // page-aligned, so swizzles that repeat every 1024 bytes start at 0 as on a GPU
     mprotect(base_, kWindow, PROT_READ | PROT_WRITE);
-    cells_.resize(kWindow);
+    cells_ = std::make_unique_for_overwrite<Cell[]>(kWindow);
 }
 
 SharedMemory::~SharedMemory() { munmap(base_ - kGuard, kWindow + 2 * kGuard); }
 
 void SharedMemory::reset(size_t bytes) {
     bytes_ = bytes;
-    for (size_t i = 0; i + 4 <= bytes; i += 4) std::memcpy(base_ + i, &kNoise, 4);
-    std::fill_n(cells_.begin(), bytes, Cell{0, 0, kNobody, kNobody});
+    for (size_t i = 0; i < bytes; i += 4) std::memcpy(base_ + i, &kNoise, 4);
+    std::fill_n(cells_.get(), bytes, Cell{0, 0, kNobody, kNobody});
 }
 
 void SharedMemory::check_range(Block& block, uint32_t offset, size_t size, const char* what, const void* code, Site where) {
@@ -87,7 +87,7 @@ void SharedMemory::land_copy(uint32_t offset, const void* source, size_t size, u
         std::memcpy(base_ + offset, source, size);
     else
         std::memset(base_ + offset, 0, size);
-    std::fill_n(cells_.begin() + offset, size, Cell{clock, 0, static_cast<uint16_t>(writer), kNobody});
+    std::fill_n(cells_.get() + offset, size, Cell{clock, 0, static_cast<uint16_t>(writer), kNobody});
 }
 
 void SharedMemory::async_read(Block& block, uint32_t offset, size_t size, const char* instruction, Site where) {

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include "report.h"
 
@@ -56,7 +56,7 @@ class SharedMemory {
 
     char* base_;
     size_t bytes_ = 0;
-    std::vector<Cell> cells_;
+    std::unique_ptr<Cell[]> cells_;  // set by reset(), no further than the launch needs
 };
 
 }  // namespace halfbyte::emulation
