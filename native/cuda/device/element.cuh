@@ -1,0 +1,48 @@
+// The element types of activations and outputs: float32, and 16-bit types rounded to nearest even.
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace halfbyte::cuda {
+
+// How many elements 16 bytes hold: the widest access of a thread.
+template <class T>
+inline constexpr int kElementsPer16Bytes = 16 / static_cast<int>(sizeof(T));
+
+template <class T>
+__device__ __forceinline__ T from_float(float value);
+template <>
+__device__ __forceinline__ float from_float<float>(float value) {
+    return value;
+}
+template <>
+__device__ __forceinline__ __half from_float<__half>(float value) {
+    return __float2half_rn(value);
+}
+template <>
+__device__ __forceinline__ __nv_bfloat16 from_float<__nv_bfloat16>(float value) {
+    return __float2bfloat16_rn(value);
+}
+
+// 16 bytes of elements, converted from float.
+__device__ __forceinline__ uint4 pack(const float (&v)[4], float) {
+    return make_uint4(__float_as_uint(v[0]), __float_as_uint(v[1]), __float_as_uint(v[2]), __float_as_uint(v[3]));
+}
+
+__device__ __forceinline__ uint32_t pack_two(float low, float high, __half) {
+    return __half_as_ushort(__float2half_rn(low)) | static_cast<uint32_t>(__half_as_ushort(__float2half_rn(high))) << 16;
+}
+__device__ __forceinline__ uint32_t pack_two(float low, float high, __nv_bfloat16) {
+    return __bfloat16_as_ushort(__float2bfloat16_rn(low)) | static_cast<uint32_t>(__bfloat16_as_ushort(__float2bfloat16_rn(high))) << 16;
+}
+
+template <class T>
+__device__ __forceinline__ uint4 pack(const float (&v)[8], T type) {
+    return make_uint4(pack_two(v[0], v[1], type), pack_two(v[2], v[3], type), pack_two(v[4], v[5], type), pack_two(v[6], v[7], type));
+}
+
+}  // namespace halfbyte::cuda
