@@ -19,8 +19,8 @@ struct Codebook16Source {
 };
 
 // Threads 0 to 15 copy the table to shared memory; a barrier must follow. As a parameter of a kernel the source is __grid_constant__, else
-// indexing it would copy it to the stack. Sixteen words lie in sixteen banks, and lanes that look up the same
-// word share it, so no lookup ever conflicts.
+// indexing it would copy it to the stack. Sixteen words lie in sixteen banks, and lanes that look up the same word share it, so no lookup
+// ever conflicts.
 __device__ __forceinline__ void load_codebook(float (&table)[16], const Codebook16Source& source) {
     if (threadIdx.x < 16) table[threadIdx.x] = source.custom != nullptr ? source.custom[threadIdx.x] : source.values[threadIdx.x];
 }

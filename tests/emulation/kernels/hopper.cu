@@ -99,7 +99,7 @@ __global__ void wgmma_gemm_kernel(const __grid_constant__ CUtensorMap map_a, con
         }
         return;
     }
-    float accumulators[32];
+    float accumulators[32] = {};
     for (int step = 0; step < steps; ++step) {
         const int stage = step % kStages;
         ptx::mbarrier_wait(&shared.full[stage], static_cast<uint32_t>(step / kStages) % 2);
@@ -108,7 +108,7 @@ __global__ void wgmma_gemm_kernel(const __grid_constant__ CUtensorMap map_a, con
             const uint64_t a = ptx::wgmma_descriptor(shared.a[stage] + k, 0, 1024, ptx::WgmmaSwizzle::k128Bytes);
             // K-major: 16 of k are 32 bytes further in the rows. MN-major: they are 16 lines of 128 bytes.
             const uint64_t b = ptx::wgmma_descriptor(shared.b[stage] + (BMnMajor ? k * 64 : k), 0, 1024, ptx::WgmmaSwizzle::k128Bytes);
-            ptx::wgmma_bf16<false, BMnMajor>(accumulators, a, b, step > 0 || k > 0);
+            ptx::wgmma_bf16<false, BMnMajor>(accumulators, a, b, true);
         }
         ptx::wgmma_commit();
         ptx::wgmma_wait<0>();

@@ -20,6 +20,8 @@ cudaError_t warp_functions(uint32_t* results);
 cudaError_t named_barriers(uint32_t* received, int rounds);
 // The last block to finish writes the number of blocks: a ticket counter in global memory.
 cudaError_t last_block(uint32_t* ticket, uint32_t* result, unsigned blocks);
+// sums[b] = 0 + 1 + ... + b, by blocks that wait for the one before.
+cudaError_t in_turn(uint32_t* turn, uint32_t* sums, unsigned blocks);
 // The transpose of a 32 x 32 matrix of words, through shared memory rows of `pitch` words.
 cudaError_t transpose(const uint32_t* input, uint32_t* output, int pitch);
 // output[i] = input[i] for n vectors of 16 bytes.

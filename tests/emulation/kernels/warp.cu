@@ -77,6 +77,17 @@ __global__ void last_block_kernel(uint32_t* ticket, uint32_t* result) {
     if (threadIdx.x == 0 && ptx::add_acquire_release(ticket, 1) == gridDim.x - 1) *result = gridDim.x;
 }
 
+// Block b adds b to all that was added before, after block b - 1 has.
+__global__ void in_turn_kernel(uint32_t* turn, uint32_t* sums) {
+    while (ptx::load_acquire(turn) != blockIdx.x) {  // by all threads
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        sums[blockIdx.x] = blockIdx.x + (blockIdx.x == 0 ? 0 : sums[blockIdx.x - 1]);
+        ptx::store_release(turn, blockIdx.x + 1);
+    }
+}
+
 __global__ void transpose_kernel(const uint32_t* input, uint32_t* output, int pitch) {
     struct Shared {
         uint32_t word[32 * 33];
@@ -107,6 +118,9 @@ cudaError_t named_barriers(uint32_t* received, int rounds) {
 }
 cudaError_t last_block(uint32_t* ticket, uint32_t* result, unsigned blocks) {
     return launch({.grid = blocks, .block = 32}, last_block_kernel, ticket, result);
+}
+cudaError_t in_turn(uint32_t* turn, uint32_t* sums, unsigned blocks) {
+    return launch({.grid = blocks, .block = 32}, in_turn_kernel, turn, sums);
 }
 cudaError_t transpose(const uint32_t* input, uint32_t* output, int pitch) {
     return launch({.block = 128, .shared_bytes = 32 * 33 * 4}, transpose_kernel, input, output, pitch);

@@ -74,7 +74,10 @@ void check_global(Block& block, const void* p, size_t size, bool write, const vo
 
 void access(Block& block, const void* p, size_t size, bool write, bool atomic, const void* code, Site where) {
     thread_local unsigned ticks = 0;
-    if (++ticks % 65536 == 0) block.check_progress();
+    if (++ticks % 65536 == 0) {  // perhaps it polls by ordinary loads
+        block.check_progress();
+        block.poll();
+    }
     Thread& self = block.thread();
     if (block.shared.contains(p)) {
         const uint32_t offset = block.shared.offset(p);

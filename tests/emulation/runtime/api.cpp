@@ -46,6 +46,7 @@ bool is_device_range(const void* p, size_t bytes) {
 
 cudaError_t copy(void* destination, const void* source, size_t bytes) {
     if (bytes == 0) return cudaSuccess;
+    const std::lock_guard lock(device_mutex());
     if (destination == nullptr || source == nullptr || !is_device_range(destination, bytes) || !is_device_range(source, bytes))
         return status(cudaErrorInvalidValue);
     std::memmove(destination, source, bytes);
@@ -70,6 +71,12 @@ int attribute(cudaDeviceAttr which) {
         case cudaDevAttrMemoryPoolsSupported: return 1;
         default: return 0;
     }
+}
+
+cudaError_t driver_function(const char* symbol, void** function, cudaDriverEntryPointQueryResult* result) {
+    *function = std::strcmp(symbol, "cuTensorMapEncodeTiled") == 0 ? reinterpret_cast<void*>(&encode_tensor_map) : nullptr;
+    if (result != nullptr) *result = *function != nullptr ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
+    return cudaSuccess;
 }
 
 }  // namespace
@@ -130,10 +137,12 @@ const char* cudaGetErrorString(cudaError_t error) {
 // ---- memory --------------------------------------------------------------------------------------------------------------------
 
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
+    const std::lock_guard lock(device_mutex());
     *memory = bytes == 0 ? nullptr : DeviceMemory::instance().allocate(bytes);
     return status(bytes == 0 || *memory != nullptr ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFree(void* memory) {
+    const std::lock_guard lock(device_mutex());
     return status(memory == nullptr || DeviceMemory::instance().free(memory) ? cudaSuccess : cudaErrorInvalidValue);
 }
 cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t) { return cudaMalloc(memory, bytes); }
@@ -147,6 +156,7 @@ cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes,
     return copy(destination, source, bytes);
 }
 cudaError_t cudaMemset(void* memory, int value, size_t bytes) {
+    const std::lock_guard lock(device_mutex());
     if (bytes != 0 && !DeviceMemory::instance().is_valid(memory, bytes)) return status(cudaErrorInvalidValue);
     if (bytes != 0) std::memset(memory, value, bytes);
     return cudaSuccess;
@@ -199,12 +209,18 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const voi
     return cudaSuccess;
 }
 
-// The only driver function that host code asks for by name.
+// The only driver function that host code asks for by name. CUDA 13 has the second form alone.
+#if CUDART_VERSION < 13000
 cudaError_t cudaGetDriverEntryPoint(const char* symbol, void** function, unsigned long long, cudaDriverEntryPointQueryResult* result) {
-    *function = std::strcmp(symbol, "cuTensorMapEncodeTiled") == 0 ? reinterpret_cast<void*>(&encode_tensor_map) : nullptr;
-    if (result != nullptr) *result = *function != nullptr ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
-    return cudaSuccess;
+    return driver_function(symbol, function, result);
 }
+#endif
+#if CUDART_VERSION >= 12050
+cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function, unsigned, unsigned long long,
+                                             cudaDriverEntryPointQueryResult* result) {
+    return driver_function(symbol, function, result);
+}
+#endif
 
 }  // extern "C"
 

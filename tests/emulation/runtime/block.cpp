@@ -56,29 +56,35 @@ void Block::prepare(Launch& launch, dim3 index) {
         if (warp >= warps_.size()) warps_.push_back(std::make_unique<Warp>());
         warps_[warp]->reset(warp * 32, std::min(32u, count_ - warp * 32));
     }
-    blockIdx = {index.x, index.y, index.z};
-    blockDim = launch.block;
-    gridDim = launch.grid;
-}
-
-void Block::run(Launch& launch, dim3 index) {
-    prepare(launch, index);
     std::vector<Thread*> all;
     for (unsigned rank = 0; rank < count_; ++rank) all.push_back(threads_[rank].get());
     wake(all);
+}
+
+bool Block::run() {
+    blockIdx = {index_.x, index_.y, index_.z};
+    blockDim = launch_->block;
+    gridDim = launch_->grid;
     t_current = this;
+    paused_ = false;
     switch_to(next_ready());  // comes back when no thread can run
     t_current = nullptr;
+    if (paused_ && !failed_) return false;
+    end();
+    return true;
+}
+
+void Block::end() {
+    const std::string name = text(", block (%u,%u,%u)", index_.x, index_.y, index_.z);
     if (!failed_ && finished_ < count_)
-        launch.fail({Fault::kDeadlock, text("%s, block (%u,%u,%u): deadlock: ", launch.name().c_str(), index.x, index.y, index.z) + who_waits()});
+        launch_->fail({Fault::kDeadlock, launch_->name() + name + ": deadlock: " + who_waits()});
     else if (!failed_ && mbarriers.any_under_way())
-        launch.fail({Fault::kNotWaitedFor, text("%s, block (%u,%u,%u): ended while a copy to an mbarrier was under way that nobody waited for",
-                                                launch.name().c_str(), index.x, index.y, index.z)});
-    if (launch.counting) {
+        launch_->fail({Fault::kNotWaitedFor, launch_->name() + name + ": ended while a copy to an mbarrier was under way that nobody waited for"});
+    if (launch_->counting) {
         counters.flush();
         counters.counts.blocks = 1;
-        const std::lock_guard lock(launch.mutex);
-        add(launch.counts, counters.counts);
+        const std::lock_guard lock(launch_->mutex);
+        add(launch_->counts, counters.counts);
     }
 }
 
@@ -188,6 +194,17 @@ void Block::warpgroup_together(void (*execute)(Block&, unsigned), unsigned opera
 void Block::yield() {
     wake(*running_);
     suspend("a loop that polls", Site());
+}
+
+void Block::poll() {
+    wake(*running_);
+    if (++polls_ < ready_.size() - ready_head_) {
+        suspend("a loop that polls", Site());
+        return;
+    }
+    polls_ = 0;  // perhaps all that can run are polling, and it is another block's turn
+    paused_ = true;
+    switch_to(nullptr);
 }
 
 void Block::check_progress() {

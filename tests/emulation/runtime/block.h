@@ -56,8 +56,10 @@ class Block {
     Block(const Block&) = delete;
     Block& operator=(const Block&) = delete;
 
-    // Runs the block of `index` to its end or its first fault, which goes to `launch`.
-    void run(Launch& launch, dim3 index);
+    // Begins the block of `index`, or goes on with it where it paused. Returns false if it has paused: all its threads wait for other
+    // blocks. Else it has ended; its first fault went to `launch`.
+    void prepare(Launch& launch, dim3 index);
+    bool run();
 
     // The block whose kernel the calling code is part of; null on the host.
     static Block* current();
@@ -79,6 +81,7 @@ class Block {
     void wake(Thread& thread) { ready_.push_back(&thread); }
     void wake(std::vector<Thread*>& threads);  // in the launch's order; clears the list
     void yield();                              // lets every other thread that can run go first
+    void poll();                               // as yield, for a thread that waits for another block; pauses the block now and then
     bool others_can_run() const { return !ready_.empty(); }
     void check_progress();                     // fails if the launch has taken too long
 
@@ -100,7 +103,7 @@ class Block {
 
  private:
     static void enter(Transfer transfer);
-    void prepare(Launch& launch, dim3 index);
+    void end();
     void switch_to(Thread* next);
     Thread* next_ready();
     void finish();
@@ -111,11 +114,12 @@ class Block {
     unsigned count_ = 0, finished_ = 0;
     Thread* running_ = nullptr;
     Context scheduler_{};
-    bool failed_ = false;
+    bool failed_ = false, paused_ = false;
     std::vector<std::unique_ptr<Thread>> threads_;
     std::vector<std::unique_ptr<Warp>> warps_;
     std::vector<Thread*> ready_;
     size_t ready_head_ = 0;
+    size_t polls_ = 0;  // since the last pause
     std::array<std::vector<Thread*>, 8> warpgroups_;
     std::mt19937_64 random_;
     StackPool stacks_;

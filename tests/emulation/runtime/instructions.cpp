@@ -151,7 +151,7 @@ void observe(const void* p, unsigned size, bool write, bool atomic) {
 
 void polled() {
     here().check_progress();
-    here().yield();
+    here().poll();
 }
 
 void count_permute() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <memory>
 #include <numeric>
 #include <random>
@@ -23,6 +24,7 @@ namespace halfbyte::emulation {
 namespace {
 
 constexpr size_t kLargestSnapshot = size_t{1} << 30;
+constexpr size_t kLargestResidency = 256;  // blocks that one OS thread keeps waiting for others
 
 std::mutex g_mutex;  // of everything below
 std::vector<std::unique_ptr<Block>> g_blocks;
@@ -110,14 +112,29 @@ void run_blocks(Launch& launch) {
     const uint64_t count = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
     const BlockOrder order(launch.order, count);
     std::atomic<uint64_t> next = 0;
+    // An OS thread goes on with a new block when the one it runs waits for another, as a GPU would have both resident.
     const auto work = [&] {
-        std::unique_ptr<Block> block = take_block();
-        for (uint64_t n; !launch.failed && (n = next++) < count;) {
-            const uint64_t i = order.at(n);
-            block->run(launch, dim3(static_cast<unsigned>(i % launch.grid.x), static_cast<unsigned>(i / launch.grid.x % launch.grid.y),
-                                    static_cast<unsigned>(i / (uint64_t{launch.grid.x} * launch.grid.y))));
+        std::deque<std::unique_ptr<Block>> paused;
+        while (!launch.failed) {
+            std::unique_ptr<Block> block;
+            const uint64_t n = paused.size() < kLargestResidency ? next++ : count;
+            if (n < count) {
+                const uint64_t i = order.at(n);
+                block = take_block();
+                block->prepare(launch, dim3(static_cast<unsigned>(i % launch.grid.x), static_cast<unsigned>(i / launch.grid.x % launch.grid.y),
+                                            static_cast<unsigned>(i / (uint64_t{launch.grid.x} * launch.grid.y))));
+            } else if (!paused.empty()) {
+                block = std::move(paused.front());
+                paused.pop_front();
+            } else {
+                break;
+            }
+            if (block->run())
+                give_back(std::move(block));
+            else
+                paused.push_back(std::move(block));
         }
-        give_back(std::move(block));
+        for (auto& block : paused) give_back(std::move(block));
     };
     std::vector<std::thread> helpers;
     for (uint64_t i = 1; i < std::min<uint64_t>(os_threads(), count); ++i) helpers.emplace_back(work);
@@ -159,7 +176,14 @@ std::map<std::string, Counts> stop_counting() {
     return std::exchange(g_counts, {});
 }
 
+std::mutex& device_mutex() {
+    static std::mutex mutex;
+    return mutex;
+}
+
 cudaError_t run(const cudaLaunchConfig_t& config, const void* function, void (*call)(void*), void* arguments, size_t argument_bytes) {
+    // Running again from a snapshot must not undo what another host thread does meanwhile.
+    const std::lock_guard lock_device(device_mutex());
     std::vector<Order> orders = current_orders();
     const DeviceMemory& memory = DeviceMemory::instance();
     if (orders.size() > 1 && memory.used() > kLargestSnapshot) {

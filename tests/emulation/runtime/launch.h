@@ -37,6 +37,9 @@ struct Launch {
     }
 };
 
+// One host thread at a time touches the device's memory: launches, copies, allocations.
+std::mutex& device_mutex();
+
 // Runs the kernel in every order that was asked for; returns the status for the CUDA API.
 cudaError_t run(const cudaLaunchConfig_t& config, const void* function, void (*call)(void*), void* arguments, size_t argument_bytes);
 

@@ -55,6 +55,12 @@ TEST(last_block_by_ticket) {
     EXPECT_EQUAL(result.values()[0], 37u);
 }
 
+TEST(blocks_that_wait_for_each_other) {
+    const test::Buffer<uint32_t> turn(std::vector<uint32_t>{0}), sums(20);
+    EXPECT_SUCCESS(in_turn(turn.data(), sums.data(), 20));  // in reverse, too: every block begins before the first one ends
+    for (uint32_t block = 0; block < 20; ++block) EXPECT_EQUAL(sums.values()[block], block * (block + 1) / 2);
+}
+
 TEST(bank_conflicts_are_counted) {
     std::vector<uint32_t> input(1024);
     for (uint32_t i = 0; i < 1024; ++i) input[i] = i;
