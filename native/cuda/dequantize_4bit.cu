@@ -1,12 +1,14 @@
 // dequantize_4bit: output[i] = codebook[code(i)] * absmax(i / blocksize), rounded once to the output type.
 //
-// Element 2j is the high nibble of byte j. A thread makes a run of elements that fills one 16-byte store: 8 of a 16-bit type from 4 packed
-// bytes, 4 of float32 from 2. Consecutive threads take consecutive runs, so a warp stores 512 contiguous bytes per instruction, and a run
-// never crosses a block of 32 or more. Each thread makes kRuns runs, blockDim runs apart, and loads all their bytes before it uses the first.
+// Element 2j is the high nibble of byte j. A thread makes a run of elements that fills one 16-byte store: 8 of a 16-bit type from
+// 4 packed bytes, 4 of float32 from 2. Consecutive threads take consecutive runs, so a warp stores 512 contiguous bytes per
+// instruction, and a run never crosses a block of 32 or more. Each thread makes kRuns runs, blockDim runs apart, and loads all
+// their bytes before it uses the first.
 //
-// Bytes per element, block size 64: 0.5 packed + 0.0625 statistics (nested: 0.0157) + 2 written (float32: 4). It aims at the memory's rate:
-// 0.64 of the time of a copy of the output. Per element one shared-memory lookup without conflicts, a fifth of what the load-store pipe of an
-// H200 can do at that rate, so a table of pairs (half the lookups, but conflicts or 64 KB) would buy nothing.
+// Bytes per element, block size 64: 0.5 packed + 0.0625 statistics (nested: 0.0157) + 2 written (float32: 4). It aims at the
+// memory's rate: 0.64 of the time of a copy of the output. Per element one shared-memory lookup without conflicts, a fifth of
+// what the load-store pipe of an H200 can do at that rate, so a table of pairs (half the lookups, but conflicts or 64 KB) would
+// buy nothing.
 #include "core/operations.h"
 #include "cuda/device/codebook16.cuh"
 #include "cuda/device/element.cuh"
@@ -39,10 +41,10 @@ struct Shared {
 
 // T: output type. Nested: double-quantized statistics.
 template <class T, bool Nested>
-__global__ void __launch_bounds__(kThreads) dequantize_4bit_kernel(const uint8_t* __restrict__ packed,    // [(n+1)/2], aligned to 4
-                                                                   const Statistics statistics,           // [ceil(n/blocksize)]
+__global__ void __launch_bounds__(kThreads) dequantize_4bit_kernel(const uint8_t* __restrict__ packed,  // [(n+1)/2], aligned to 4
+                                                                   const Statistics statistics,         // [ceil(n/blocksize)]
                                                                    const __grid_constant__ Codebook16Source codebook,  // [16]
-                                                                   T* __restrict__ output,                // [n], aligned to 16
+                                                                   T* __restrict__ output,  // [n], aligned to 16
                                                                    int64_t n) {
     constexpr int kElements = kElementsPer16Bytes<T>;
     Shared& shared = shared_memory<Shared>();
@@ -64,18 +66,20 @@ __global__ void __launch_bounds__(kThreads) dequantize_4bit_kernel(const uint8_t
         if (run >= whole_runs) continue;
         float values[kElements];
 #pragma unroll
-        for (int i = 0; i < kElements; ++i) values[i] = shared.codebook[word[r] >> (i / 2 * 8 + (i % 2 == 0 ? 4 : 0)) & 15] * absmax[r];
+        for (int i = 0; i < kElements; ++i)
+            values[i] = shared.codebook[word[r] >> (i / 2 * 8 + (i % 2 == 0 ? 4 : 0)) & 15] * absmax[r];
         ptx::store_streaming(reinterpret_cast<uint4*>(output) + run, pack(values, T{}));
     }
 }
 
 // One element per thread, for what the kernel above cannot take: the last n % kElements elements, and tensors at odd addresses.
 template <class T, bool Nested>
-__global__ void __launch_bounds__(kThreads) dequantize_4bit_single_kernel(const uint8_t* __restrict__ packed,  // [(n+1)/2]
-                                                                          const Statistics statistics,         // [ceil(n/blocksize)]
-                                                                          const __grid_constant__ Codebook16Source codebook,  // [16]
-                                                                          T* __restrict__ output,              // [n]
-                                                                          int64_t begin, int64_t n) {
+__global__ void __launch_bounds__(kThreads)
+    dequantize_4bit_single_kernel(const uint8_t* __restrict__ packed,                 // [(n+1)/2]
+                                  const Statistics statistics,                        // [ceil(n/blocksize)]
+                                  const __grid_constant__ Codebook16Source codebook,  // [16]
+                                  T* __restrict__ output,                             // [n], written from `begin` on
+                                  int64_t begin, int64_t n) {
     Shared& shared = shared_memory<Shared>();
     load_codebook(shared.codebook, codebook);
     __syncthreads();
@@ -101,7 +105,8 @@ cudaError_t run(const Dequantize4Bit& op, cudaStream_t stream) {
         constexpr int64_t kElements = kElementsPer16Bytes<T>;
         const int64_t runs = n / kElements;
         if (runs > 0) {
-            const Launch at{.grid = grid(ceil_div(runs, kRuns)), .block = kThreads, .shared_bytes = sizeof(Shared), .stream = stream};
+            const Launch at{
+                .grid = grid(ceil_div(runs, kRuns)), .block = kThreads, .shared_bytes = sizeof(Shared), .stream = stream};
             const cudaError_t status = launch(at, dequantize_4bit_kernel<T, Nested>, packed, statistics, codebook, output, n);
             if (status != cudaSuccess) return status;
         }
@@ -121,9 +126,12 @@ cudaError_t run(const Dequantize4Bit& op, cudaStream_t stream) {
 
 cudaError_t dequantize_4bit(const Dequantize4Bit& op, cudaStream_t stream) {
     switch (op.dtype) {
-        case DType::kFloat32: return run<float>(op, stream);
-        case DType::kFloat16: return run<__half>(op, stream);
-        case DType::kBFloat16: return run<__nv_bfloat16>(op, stream);
+        case DType::kFloat32:
+            return run<float>(op, stream);
+        case DType::kFloat16:
+            return run<__half>(op, stream);
+        case DType::kBFloat16:
+            return run<__nv_bfloat16>(op, stream);
     }
     return cudaErrorInvalidValue;
 }

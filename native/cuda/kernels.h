@@ -1,5 +1,5 @@
-// The launchers of the CUDA backend, one per operation, in files of the operation's name. Each enqueues on `stream` and returns the status of
-// the launch; none allocates or waits.
+// The launchers of the CUDA backend, one per operation, in files of the operation's name. Each enqueues on `stream` and returns
+// the status of the launch; none allocates or waits.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -37,12 +37,14 @@ __device__ __forceinline__ uint32_t pack_two(float low, float high, __half) {
     return __half_as_ushort(__float2half_rn(low)) | static_cast<uint32_t>(__half_as_ushort(__float2half_rn(high))) << 16;
 }
 __device__ __forceinline__ uint32_t pack_two(float low, float high, __nv_bfloat16) {
-    return __bfloat16_as_ushort(__float2bfloat16_rn(low)) | static_cast<uint32_t>(__bfloat16_as_ushort(__float2bfloat16_rn(high))) << 16;
+    return __bfloat16_as_ushort(__float2bfloat16_rn(low)) | static_cast<uint32_t>(__bfloat16_as_ushort(__float2bfloat16_rn(high)))
+                                                                << 16;
 }
 
 template <class T>
 __device__ __forceinline__ uint4 pack(const float (&v)[8], T type) {
-    return make_uint4(pack_two(v[0], v[1], type), pack_two(v[2], v[3], type), pack_two(v[4], v[5], type), pack_two(v[6], v[7], type));
+    return make_uint4(pack_two(v[0], v[1], type), pack_two(v[2], v[3], type), pack_two(v[4], v[5], type),
+                      pack_two(v[6], v[7], type));
 }
 
 }  // namespace halfbyte::cuda

@@ -37,7 +37,8 @@ __device__ __forceinline__ float absmax_at(const Statistics& statistics, int64_t
     if constexpr (Nested) {
         const float value = __ldg(statistics.nested_codebook + __ldg(static_cast<const uint8_t*>(statistics.absmax) + block));
         // Two roundings, as on every device; left to itself the compiler would fuse them into one.
-        return __fadd_rn(__fmul_rn(value, __ldg(statistics.nested_absmax + (block >> statistics.nested_shift))), __ldg(statistics.nested_offset));
+        return __fadd_rn(__fmul_rn(value, __ldg(statistics.nested_absmax + (block >> statistics.nested_shift))),
+                         __ldg(statistics.nested_offset));
     } else {
         return __ldg(static_cast<const float*>(statistics.absmax) + block);
     }

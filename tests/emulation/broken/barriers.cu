@@ -45,10 +45,8 @@ __global__ void barrier_in_a_branch_kernel(int32_t* output) {
 }
 
 __global__ void barriers_of_two_branches_kernel(int32_t* output) {
-    if (threadIdx.x < 32)
-        __syncthreads();
-    else
-        __syncthreads();
+    if (threadIdx.x < 32) __syncthreads();
+    else __syncthreads();
     output[threadIdx.x] = 1;
 }
 
@@ -114,5 +112,7 @@ cudaError_t barrier_after_return(int32_t* output, int n) { return launch({.block
 cudaError_t shuffle_in_a_branch(int32_t* output) { return launch({.block = 32}, shuffle_in_a_branch_kernel, output); }
 cudaError_t shuffle_from_outside(int32_t* output) { return launch({.block = 32}, shuffle_from_outside_kernel, output); }
 cudaError_t deadlock(int32_t* output) { return launch({.block = 64}, deadlock_kernel, output); }
-cudaError_t deadlock_on_mbarrier(int32_t* output) { return launch({.block = 32, .shared_bytes = 8}, deadlock_on_mbarrier_kernel, output); }
+cudaError_t deadlock_on_mbarrier(int32_t* output) {
+    return launch({.block = 32, .shared_bytes = 8}, deadlock_on_mbarrier_kernel, output);
+}
 cudaError_t endless_loop(const uint32_t* flag, int32_t* output) { return launch({.block = 32}, endless_loop_kernel, flag, output); }

@@ -63,7 +63,8 @@ __global__ void wrong_fragment_map_kernel(const __nv_bfloat16* a, const __nv_bfl
     const unsigned g = threadIdx.x / 4, t = threadIdx.x % 4;
     const auto* words_a = reinterpret_cast<const uint32_t*>(a);  // two elements of k each
     const auto* words_b = reinterpret_cast<const uint32_t*>(b);
-    const uint32_t fragment_a[4] = {words_a[g * 8 + t], words_a[(g + 8) * 8 + t], words_a[g * 8 + t + 4], words_a[(g + 8) * 8 + t + 4]};
+    const uint32_t fragment_a[4] = {words_a[g * 8 + t], words_a[(g + 8) * 8 + t], words_a[g * 8 + t + 4],
+                                    words_a[(g + 8) * 8 + t + 4]};
     const uint32_t fragment_b[2] = {words_b[g * 8 + 2 * t], words_b[g * 8 + 2 * t + 1]};  // as if k were 4t + 2r, not 2t + 8r
     float accumulators[4] = {};
     ptx::mma_m16n8k16_bf16(accumulators, fragment_a, fragment_b);
@@ -101,13 +102,21 @@ __global__ void bulk_store_without_fence_kernel(int32_t* output) {
 
 }  // namespace
 
-cudaError_t shared_out_of_bounds(int32_t* output) { return launch({.block = 32, .shared_bytes = sizeof(Words)}, shared_out_of_bounds_kernel, output); }
+cudaError_t shared_out_of_bounds(int32_t* output) {
+    return launch({.block = 32, .shared_bytes = sizeof(Words)}, shared_out_of_bounds_kernel, output);
+}
 cudaError_t global_read_out_of_bounds(const int32_t* input, int32_t* output, int n) {
     return launch({.block = 32}, global_read_out_of_bounds_kernel, input, output, n);
 }
-cudaError_t global_write_out_of_bounds(uint8_t* output, int n) { return launch({.block = 32}, global_write_out_of_bounds_kernel, output, n); }
-cudaError_t misaligned_vector(const float* input, float* output) { return launch({.block = 1}, misaligned_vector_kernel, input, output); }
-cudaError_t uninitialized_shared(int32_t* output) { return launch({.block = 32, .shared_bytes = sizeof(Words)}, uninitialized_shared_kernel, output); }
+cudaError_t global_write_out_of_bounds(uint8_t* output, int n) {
+    return launch({.block = 32}, global_write_out_of_bounds_kernel, output, n);
+}
+cudaError_t misaligned_vector(const float* input, float* output) {
+    return launch({.block = 1}, misaligned_vector_kernel, input, output);
+}
+cudaError_t uninitialized_shared(int32_t* output) {
+    return launch({.block = 32, .shared_bytes = sizeof(Words)}, uninitialized_shared_kernel, output);
+}
 cudaError_t copy_read_too_early(const int32_t* input, int32_t* output) {
     return launch({.block = 32, .shared_bytes = sizeof(Words)}, copy_read_too_early_kernel, input, output);
 }

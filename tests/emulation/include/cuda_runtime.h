@@ -1,5 +1,6 @@
-// Shadows CUDA's <cuda_runtime.h>: the toolkit's own header first, for types and the host API, then what nvcc would have added: the names
-// of the execution model and the device functions that kernels here use. A name that is missing is an error of compilation; add it.
+// Shadows CUDA's <cuda_runtime.h>: the toolkit's own header first, for types and the host API, then what nvcc would have added:
+// the names of the execution model and the device functions that kernels here use. A name that is missing is an error of
+// compilation; add it.
 #pragma once
 
 // The toolkit's template hands an untyped function to the driver; the one below can call it.

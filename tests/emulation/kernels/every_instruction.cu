@@ -1,5 +1,5 @@
-// Calls every function of device/ptx once. nvcc compiles this file for every architecture, so the assembler checks each instruction; the
-// emulator's headers compile it too, so their functions cannot drift from the real ones. It is not run.
+// Calls every function of device/ptx once. nvcc compiles this file for every architecture, so the assembler checks each
+// instruction; the emulator's headers compile it too, so their functions cannot drift from the real ones. It is not run.
 #include "cuda/device/launch.cuh"
 #include "cuda/device/ptx.cuh"
 #include "cuda/device/ptx/mbarrier.cuh"
@@ -116,7 +116,8 @@ __global__ void every_wgmma(float* f, int32_t* i, const uint32_t* word) {
 }  // namespace
 
 // Launchers, so that the kernels exist.
-cudaError_t every_instruction(cudaStream_t stream, const CUtensorMap& map, uint4* wide, uint2* pair, uint32_t* word, float* f, int32_t* i) {
+cudaError_t every_instruction(cudaStream_t stream, const CUtensorMap& map, uint4* wide, uint2* pair, uint32_t* word, float* f,
+                              int32_t* i) {
     const Launch at{.block = 128, .shared_bytes = sizeof(Shared), .stream = stream, .overlaps_predecessor = true};
     cudaError_t status = launch(at, every_instruction_of_all, wide, pair, word, f, i);
     if (status == cudaSuccess) status = launch(at, every_instruction_since_sm_80, wide, f, i);

@@ -10,7 +10,7 @@ using namespace halfbyte::cuda;
 
 namespace {
 
-// ---- copies --------------------------------------------------------------------------------------------------------------------------
+// ---- copies --------------------------------------------------------------------------------------------------------------------
 
 __global__ void bulk_copy_kernel(const unsigned char* input, unsigned char* output, uint32_t bytes) {
     struct Shared {
@@ -60,7 +60,7 @@ __global__ void tensor_copy_kernel(const __grid_constant__ CUtensorMap from, con
     }
 }
 
-// ---- wgmma -----------------------------------------------------------------------------------------------------------------------------
+// ---- wgmma ---------------------------------------------------------------------------------------------------------------------
 
 template <int Registers>
 __device__ void store_accumulators(float* d, const float (&values)[Registers]) {
@@ -70,7 +70,8 @@ __device__ void store_accumulators(float* d, const float (&values)[Registers]) {
 
 // Thread map: one producer warp (threads 128 to 159, one lane of it), one warpgroup of consumers. Three stages of 64 x 64 tiles.
 template <bool BMnMajor>
-__global__ void wgmma_gemm_kernel(const __grid_constant__ CUtensorMap map_a, const __grid_constant__ CUtensorMap map_b, float* d, int K) {
+__global__ void wgmma_gemm_kernel(const __grid_constant__ CUtensorMap map_a, const __grid_constant__ CUtensorMap map_b, float* d,
+                                  int K) {
     constexpr int kStages = 3;
     struct Shared {
         alignas(1024) __nv_bfloat16 a[kStages][64 * 64];
@@ -107,7 +108,8 @@ __global__ void wgmma_gemm_kernel(const __grid_constant__ CUtensorMap map_a, con
         for (int k = 0; k < 64; k += 16) {
             const uint64_t a = ptx::wgmma_descriptor(shared.a[stage] + k, 0, 1024, ptx::WgmmaSwizzle::k128Bytes);
             // K-major: 16 of k are 32 bytes further in the rows. MN-major: they are 16 lines of 128 bytes.
-            const uint64_t b = ptx::wgmma_descriptor(shared.b[stage] + (BMnMajor ? k * 64 : k), 0, 1024, ptx::WgmmaSwizzle::k128Bytes);
+            const uint64_t b =
+                ptx::wgmma_descriptor(shared.b[stage] + (BMnMajor ? k * 64 : k), 0, 1024, ptx::WgmmaSwizzle::k128Bytes);
             ptx::wgmma_bf16<false, BMnMajor>(accumulators, a, b, true);
         }
         ptx::wgmma_commit();
@@ -127,7 +129,8 @@ __global__ void wgmma_registers_kernel(const __nv_bfloat16* a, const __nv_bfloat
         const unsigned n = i / 16, k = i % 16;
         uint32_t at;
         if (swizzle == 0) {
-            at = n / 8 * 256 + k / 8 * 128 + n % 8 * 16 + k % 8 * 2;  // core matrices of 8 x 16 bytes: along k 128 bytes, along n 256 bytes apart
+            // Core matrices of 8 x 16 bytes, 128 bytes apart along k and 256 along n.
+            at = n / 8 * 256 + k / 8 * 128 + n % 8 * 16 + k % 8 * 2;
         } else {
             const unsigned width = static_cast<unsigned>(swizzle);
             at = n * width + k * 2;
@@ -139,7 +142,8 @@ __global__ void wgmma_registers_kernel(const __nv_bfloat16* a, const __nv_bfloat
     __syncthreads();
     const unsigned row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, t = threadIdx.x % 4;
     const auto* words = reinterpret_cast<const uint32_t*>(a);
-    const uint32_t fragment[4] = {words[row * 8 + t], words[(row + 8) * 8 + t], words[row * 8 + t + 4], words[(row + 8) * 8 + t + 4]};
+    const uint32_t fragment[4] = {words[row * 8 + t], words[(row + 8) * 8 + t], words[row * 8 + t + 4],
+                                  words[(row + 8) * 8 + t + 4]};
     const uint64_t descriptor = swizzle == 0    ? ptx::wgmma_descriptor(shared.b, 128, 256, ptx::WgmmaSwizzle::kNone)
                                 : swizzle == 32 ? ptx::wgmma_descriptor(shared.b, 0, 256, ptx::WgmmaSwizzle::k32Bytes)
                                                 : ptx::wgmma_descriptor(shared.b, 0, 512, ptx::WgmmaSwizzle::k64Bytes);
@@ -174,7 +178,8 @@ __global__ void wgmma_int8_kernel(const int8_t* a, const int8_t* b, int32_t* d) 
 }  // namespace
 
 cudaError_t bulk_copy(const void* input, void* output, uint32_t bytes) {
-    return launch({.block = 32, .shared_bytes = 2176}, bulk_copy_kernel, static_cast<const unsigned char*>(input), static_cast<unsigned char*>(output), bytes);
+    return launch({.block = 32, .shared_bytes = 2176}, bulk_copy_kernel, static_cast<const unsigned char*>(input),
+                  static_cast<unsigned char*>(output), bytes);
 }
 cudaError_t tensor_copy(const CUtensorMap& from, const CUtensorMap& to, int width, int height) {
     const dim3 grid(static_cast<unsigned>(width + 63) / 64, static_cast<unsigned>(height + 63) / 64);
@@ -187,4 +192,6 @@ cudaError_t wgmma_gemm(const CUtensorMap& a, const CUtensorMap& b, float* d, int
 cudaError_t wgmma_registers(const __nv_bfloat16* a, const __nv_bfloat16* b, float* d, int swizzle) {
     return launch({.block = 128, .shared_bytes = 4096}, wgmma_registers_kernel, a, b, d, swizzle);
 }
-cudaError_t wgmma_int8(const int8_t* a, const int8_t* b, int32_t* d) { return launch({.block = 128, .shared_bytes = 2560}, wgmma_int8_kernel, a, b, d); }
+cudaError_t wgmma_int8(const int8_t* a, const int8_t* b, int32_t* d) {
+    return launch({.block = 128, .shared_bytes = 2560}, wgmma_int8_kernel, a, b, d);
+}

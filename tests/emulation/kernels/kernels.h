@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-// ---- warps and blocks (warp.cu) ------------------------------------------------------------------------------------------------------
+// ---- warps and blocks (warp.cu) ------------------------------------------------------------------------------------------------
 
 // sums[b] = the sum of block b's 256 elements, by shuffles, shared memory and barriers.
 cudaError_t sum_blocks(const int32_t* input, int32_t* sums, unsigned blocks);
@@ -27,7 +27,7 @@ cudaError_t transpose(const uint32_t* input, uint32_t* output, int pitch);
 // output[i] = input[i] for n vectors of 16 bytes.
 cudaError_t copy_vectors(const uint4* input, uint4* output, unsigned n);
 
-// ---- tensor cores (mma.cu) -------------------------------------------------------------------------------------------------------------
+// ---- tensor cores (mma.cu) -----------------------------------------------------------------------------------------------------
 
 // c[M, N] = a[M, K] * b[N, K]^T for M, N multiples of 64 and K of 32: cp.async, ldmatrix, mma; 128 threads.
 cudaError_t gemm_bf16(const __nv_bfloat16* a, const __nv_bfloat16* b, float* c, int M, int N, int K);
@@ -39,7 +39,7 @@ cudaError_t mma_s8_k16(const int8_t* a, const int8_t* b, int32_t* d);
 // d[16, 8] = a[16, 16] * b[16, 8], b row-major in shared memory: ldmatrix.trans; then stmatrix and back.
 cudaError_t mma_transposed(const __nv_bfloat16* a, const __nv_bfloat16* b, float* d, uint32_t* stored);
 
-// ---- Hopper (hopper.cu) ------------------------------------------------------------------------------------------------------------------
+// ---- Hopper (hopper.cu) --------------------------------------------------------------------------------------------------------
 
 // output = input, `bytes` bytes (a multiple of 1024), by bulk copies in and out.
 cudaError_t bulk_copy(const void* input, void* output, uint32_t bytes);

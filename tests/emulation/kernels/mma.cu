@@ -7,7 +7,7 @@ using namespace halfbyte::cuda;
 
 namespace {
 
-// ---- one warp, fragments by their documented maps -------------------------------------------------------------------------------------
+// ---- one warp, fragments by their documented maps ------------------------------------------------------------------------------
 
 // Two 16-bit or four 8-bit elements at `p`, as a register.
 template <class T>
@@ -16,10 +16,8 @@ __device__ uint32_t packed(const T* p) {
     for (int i = 0; i < static_cast<int>(4 / sizeof(T)); ++i) {
         T element = p[i];
         uint32_t bits = 0;
-        if constexpr (sizeof(T) == 1)
-            bits = static_cast<uint8_t>(element);
-        else
-            bits = __half_as_ushort(element);
+        if constexpr (sizeof(T) == 1) bits = static_cast<uint8_t>(element);
+        else bits = __half_as_ushort(element);
         word |= bits << (8 * sizeof(T) * i);
     }
     return word;
@@ -41,16 +39,20 @@ __device__ void one_product(const T* a, const T* b, D* d, Multiply multiply) {
 }
 
 __global__ void mma_f16_k16_kernel(const __half* a, const __half* b, float* d) {
-    one_product<16, 4, 2>(a, b, d, [](float(&x)[4], const uint32_t(&y)[4], const uint32_t(&z)[2]) { ptx::mma_m16n8k16_f16(x, y, z); });
+    one_product<16, 4, 2>(a, b, d,
+                          [](float(&x)[4], const uint32_t(&y)[4], const uint32_t(&z)[2]) { ptx::mma_m16n8k16_f16(x, y, z); });
 }
 __global__ void mma_f16_k8_kernel(const __half* a, const __half* b, float* d) {
-    one_product<16, 2, 1>(a, b, d, [](float(&x)[4], const uint32_t(&y)[2], const uint32_t(&z)[1]) { ptx::mma_m16n8k8_f16(x, y, z); });
+    one_product<16, 2, 1>(a, b, d,
+                          [](float(&x)[4], const uint32_t(&y)[2], const uint32_t(&z)[1]) { ptx::mma_m16n8k8_f16(x, y, z); });
 }
 __global__ void mma_s8_k32_kernel(const int8_t* a, const int8_t* b, int32_t* d) {
-    one_product<16, 4, 2>(a, b, d, [](int32_t(&x)[4], const uint32_t(&y)[4], const uint32_t(&z)[2]) { ptx::mma_m16n8k32_s8(x, y, z); });
+    one_product<16, 4, 2>(a, b, d,
+                          [](int32_t(&x)[4], const uint32_t(&y)[4], const uint32_t(&z)[2]) { ptx::mma_m16n8k32_s8(x, y, z); });
 }
 __global__ void mma_s8_k16_kernel(const int8_t* a, const int8_t* b, int32_t* d) {
-    one_product<8, 1, 1>(a, b, d, [](int32_t(&x)[2], const uint32_t(&y)[1], const uint32_t(&z)[1]) { ptx::mma_m8n8k16_s8(x, y, z); });
+    one_product<8, 1, 1>(a, b, d,
+                         [](int32_t(&x)[2], const uint32_t(&y)[1], const uint32_t(&z)[1]) { ptx::mma_m8n8k16_s8(x, y, z); });
 }
 
 __global__ void mma_transposed_kernel(const __nv_bfloat16* a, const __nv_bfloat16* b, float* d, uint32_t* stored) {
@@ -73,7 +75,7 @@ __global__ void mma_transposed_kernel(const __nv_bfloat16* a, const __nv_bfloat1
     for (int i = lane; i < 128; i += 32) stored[i] = reinterpret_cast<const uint32_t*>(shared.again)[i];
 }
 
-// ---- a block ------------------------------------------------------------------------------------------------------------------------------
+// ---- a block -------------------------------------------------------------------------------------------------------------------
 // Thread map: 4 warps, 2 x 2, each 32 x 32 of the block's 64 x 64 of C; k in steps of 32, two of them in flight.
 
 constexpr int kTile = 64, kDepth = 32, kPitch = kDepth + 8;  // 80-byte rows: eight of them touch all banks once
@@ -109,8 +111,10 @@ __global__ void __launch_bounds__(128) gemm_bf16_kernel(const __nv_bfloat16* a, 
         __syncthreads();
         for (int k = 0; k < kDepth; k += 16) {
             uint32_t fragment_a[2][4], fragment_b[4][2];
-            for (int i = 0; i < 2; ++i) ptx::load_matrix(fragment_a[i], &shared.a[step % 2][row0 + 16 * i + lane % 16][k + lane / 16 * 8]);
-            for (int j = 0; j < 4; ++j) ptx::load_matrix(fragment_b[j], &shared.b[step % 2][column0 + 8 * j + lane % 8][k + lane / 8 % 2 * 8]);
+            for (int i = 0; i < 2; ++i)
+                ptx::load_matrix(fragment_a[i], &shared.a[step % 2][row0 + 16 * i + lane % 16][k + lane / 16 * 8]);
+            for (int j = 0; j < 4; ++j)
+                ptx::load_matrix(fragment_b[j], &shared.b[step % 2][column0 + 8 * j + lane % 8][k + lane / 8 % 2 * 8]);
             for (int i = 0; i < 2; ++i)
                 for (int j = 0; j < 4; ++j) ptx::mma_m16n8k16_bf16(d[i][j], fragment_a[i], fragment_b[j]);
         }
@@ -128,7 +132,9 @@ __global__ void __launch_bounds__(128) gemm_bf16_kernel(const __nv_bfloat16* a, 
 }  // namespace
 
 cudaError_t gemm_bf16(const __nv_bfloat16* a, const __nv_bfloat16* b, float* c, int M, int N, int K) {
-    const Launch at{.grid = dim3(static_cast<unsigned>(N / kTile), static_cast<unsigned>(M / kTile)), .block = 128, .shared_bytes = sizeof(GemmShared)};
+    const Launch at{.grid = dim3(static_cast<unsigned>(N / kTile), static_cast<unsigned>(M / kTile)),
+                    .block = 128,
+                    .shared_bytes = sizeof(GemmShared)};
     return launch(at, gemm_bf16_kernel, a, b, c, N, K);
 }
 cudaError_t mma_f16_k16(const __half* a, const __half* b, float* d) { return launch({.block = 32}, mma_f16_k16_kernel, a, b, d); }

@@ -29,7 +29,8 @@ __global__ void histogram_kernel(const uint32_t* values, uint32_t* counts, unsig
     Shared& shared = shared_memory<Shared>();
     if (threadIdx.x < 16) shared.count[threadIdx.x] = 0;
     __syncthreads();
-    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x) atomicAdd(&shared.count[values[i]], 1u);
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
+        atomicAdd(&shared.count[values[i]], 1u);
     __syncthreads();
     if (threadIdx.x < 16) atomicAdd(&counts[threadIdx.x], shared.count[threadIdx.x]);
 }
@@ -38,16 +39,15 @@ __global__ void warp_functions_kernel(uint32_t* results) {
     const unsigned lane = threadIdx.x;
     uint32_t* mine = results + 8 * lane;
     mine[0] = __ballot_sync(0xffffffffu, lane % 3 == 0);
-    mine[1] = static_cast<uint32_t>(__any_sync(0xffffffffu, lane == 31)) + 2 * static_cast<uint32_t>(__all_sync(0xffffffffu, lane < 31));
+    mine[1] =
+        static_cast<uint32_t>(__any_sync(0xffffffffu, lane == 31)) + 2 * static_cast<uint32_t>(__all_sync(0xffffffffu, lane < 31));
     mine[2] = __shfl_sync(0xffffffffu, lane, static_cast<int>(lane + 1), 8);
     mine[3] = __shfl_up_sync(0xffffffffu, lane, 3);
     mine[4] = __shfl_down_sync(0xffffffffu, lane, 3, 16);
     mine[5] = __match_any_sync(0xffffffffu, lane / 4);
     // Half of the warp at a time.
-    if (lane < 16)
-        mine[6] = __shfl_xor_sync(0x0000ffffu, lane, 1);
-    else
-        mine[6] = __shfl_xor_sync(0xffff0000u, lane, 2);
+    if (lane < 16) mine[6] = __shfl_xor_sync(0x0000ffffu, lane, 1);
+    else mine[6] = __shfl_xor_sync(0xffff0000u, lane, 2);
     __syncwarp();
     mine[7] = ptx::prmt(0x83828180u + lane, 0x07060504u, 0x9d40u) ^ ptx::lop3<(0xf0 & 0xcc) | 0xaa>(lane, 6u, 8u);
 }
@@ -94,9 +94,11 @@ __global__ void transpose_kernel(const uint32_t* input, uint32_t* output, int pi
     };
     Shared& shared = shared_memory<Shared>();
     const unsigned column = threadIdx.x % 32;
-    for (unsigned row = threadIdx.x / 32; row < 32; row += 4) shared.word[row * static_cast<unsigned>(pitch) + column] = input[row * 32 + column];
+    for (unsigned row = threadIdx.x / 32; row < 32; row += 4)
+        shared.word[row * static_cast<unsigned>(pitch) + column] = input[row * 32 + column];
     __syncthreads();
-    for (unsigned row = threadIdx.x / 32; row < 32; row += 4) output[row * 32 + column] = shared.word[column * static_cast<unsigned>(pitch) + row];
+    for (unsigned row = threadIdx.x / 32; row < 32; row += 4)
+        output[row * 32 + column] = shared.word[column * static_cast<unsigned>(pitch) + row];
 }
 
 __global__ void copy_vectors_kernel(const uint4* input, uint4* output, unsigned n) {

@@ -1,6 +1,6 @@
-// Kernels are compiled with -fsanitize=thread, which makes the compiler call __tsan_read4(address) and the like before each load and
-// store through a pointer. Not the sanitizer's runtime but this file answers those calls: kernel text stays as it is on a GPU, and no
-// access escapes. Variables that never leave a thread's registers are not reported by the compiler.
+// Kernels are compiled with -fsanitize=thread, which makes the compiler call __tsan_read4(address) and the like before each load
+// and store through a pointer. Not the sanitizer's runtime but this file answers those calls: kernel text stays as it is on a
+// GPU, and no access escapes. Variables that never leave a thread's registers are not reported by the compiler.
 #include "access.h"
 
 #include <dlfcn.h>
@@ -42,8 +42,8 @@ struct Segments {
 
 void check_elsewhere(Block& block, const void* p, size_t size, bool write, const void* code, Site where) {
     // threadIdx and its kin belong to the OS thread.
-    for (const void* special : {static_cast<const void*>(&threadIdx), static_cast<const void*>(&blockIdx), static_cast<const void*>(&blockDim),
-                                static_cast<const void*>(&gridDim)})
+    for (const void* special : {static_cast<const void*>(&threadIdx), static_cast<const void*>(&blockIdx),
+                                static_cast<const void*>(&blockDim), static_cast<const void*>(&gridDim)})
         if (static_cast<size_t>(static_cast<const char*>(p) - static_cast<const char*>(special)) < sizeof(dim3)) return;
     static const Segments segments;
     if (!segments.contain(p) && !block.is_argument(p))
@@ -63,8 +63,9 @@ void check_global(Block& block, const void* p, size_t size, bool write, const vo
         block.fail(Fault::kGlobalOutOfBounds, code, where, "%s %zu bytes at %p, between allocations", verb, size, p);
     const auto* at = static_cast<const char*>(p);
     if (!allocation->live)
-        block.fail(Fault::kGlobalOutOfBounds, code, where, "%s %zu bytes at offset %td of an allocation of %zu bytes that was freed", verb,
-                   size, at - allocation->begin, allocation->bytes);
+        block.fail(Fault::kGlobalOutOfBounds, code, where,
+                   "%s %zu bytes at offset %td of an allocation of %zu bytes that was freed", verb, size, at - allocation->begin,
+                   allocation->bytes);
     if (at + size > allocation->end())
         block.fail(Fault::kGlobalOutOfBounds, code, where, "%s %zu bytes at offset %td of an allocation of %zu bytes", verb, size,
                    at - allocation->begin, allocation->bytes);
@@ -81,10 +82,8 @@ void access(Block& block, const void* p, size_t size, bool write, bool atomic, c
     Thread& self = block.thread();
     if (block.shared.contains(p)) {
         const uint32_t offset = block.shared.offset(p);
-        if (write)
-            block.shared.write(block, offset, size, atomic, code, where);
-        else
-            block.shared.read(block, offset, size, atomic, code, where);
+        if (write) block.shared.write(block, offset, size, atomic, code, where);
+        else block.shared.read(block, offset, size, atomic, code, where);
         block.counters.memory(self.rank, code, true, write, offset, static_cast<unsigned>(size));
         return;
     }
@@ -108,12 +107,12 @@ inline void observe(const void* p, size_t size, bool write, const void* code) {
 }
 }  // namespace
 
-#define OBSERVE(size)                                                                                                    \
-    void __tsan_read##size(void* p) { observe(p, size, false, __builtin_return_address(0)); }                            \
-    void __tsan_write##size(void* p) { observe(p, size, true, __builtin_return_address(0)); }                            \
-    void __tsan_unaligned_read##size(void* p) { observe(p, size, false, __builtin_return_address(0)); }                  \
-    void __tsan_unaligned_write##size(void* p) { observe(p, size, true, __builtin_return_address(0)); }                  \
-    void __tsan_volatile_read##size(void* p) { observe(p, size, false, __builtin_return_address(0)); }                   \
+#define OBSERVE(size)                                                                                   \
+    void __tsan_read##size(void* p) { observe(p, size, false, __builtin_return_address(0)); }           \
+    void __tsan_write##size(void* p) { observe(p, size, true, __builtin_return_address(0)); }           \
+    void __tsan_unaligned_read##size(void* p) { observe(p, size, false, __builtin_return_address(0)); } \
+    void __tsan_unaligned_write##size(void* p) { observe(p, size, true, __builtin_return_address(0)); } \
+    void __tsan_volatile_read##size(void* p) { observe(p, size, false, __builtin_return_address(0)); }  \
     void __tsan_volatile_write##size(void* p) { observe(p, size, true, __builtin_return_address(0)); }
 
 extern "C" {

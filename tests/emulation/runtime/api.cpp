@@ -1,5 +1,5 @@
-// The functions of the CUDA runtime that Halfbyte's host code calls, with the toolkit's own declarations: one device, whose streams do
-// their work at once.
+// The functions of the CUDA runtime that Halfbyte's host code calls, with the toolkit's own declarations: one device, whose
+// streams do their work at once.
 #include <cuda.h>
 #include <cuda_runtime_api.h>
 
@@ -55,21 +55,33 @@ cudaError_t copy(void* destination, const void* source, size_t bytes) {
 
 int attribute(cudaDeviceAttr which) {
     switch (which) {
-        case cudaDevAttrComputeCapabilityMajor: return architecture() / 10;
-        case cudaDevAttrComputeCapabilityMinor: return architecture() % 10;
-        case cudaDevAttrMultiProcessorCount: return 4;  // few, so that kernels that fill the device once stay small
-        case cudaDevAttrMaxThreadsPerBlock: return 1024;
-        case cudaDevAttrMaxThreadsPerMultiProcessor: return 2048;
-        case cudaDevAttrMaxSharedMemoryPerBlock: return static_cast<int>(kSharedPerBlock);
-        case cudaDevAttrMaxSharedMemoryPerBlockOptin: return static_cast<int>(architecture() == 75 ? 64 * 1024
-                                                                              : architecture() == 80 ? 163 * 1024
-                                                                              : architecture() < 90 ? 99 * 1024
-                                                                                                    : kSharedPerBlockOptin);
-        case cudaDevAttrMaxSharedMemoryPerMultiprocessor: return 228 * 1024;
-        case cudaDevAttrWarpSize: return 32;
-        case cudaDevAttrL2CacheSize: return 50 << 20;
-        case cudaDevAttrMemoryPoolsSupported: return 1;
-        default: return 0;
+        case cudaDevAttrComputeCapabilityMajor:
+            return architecture() / 10;
+        case cudaDevAttrComputeCapabilityMinor:
+            return architecture() % 10;
+        case cudaDevAttrMultiProcessorCount:
+            return 4;  // few, so that kernels that fill the device once stay small
+        case cudaDevAttrMaxThreadsPerBlock:
+            return 1024;
+        case cudaDevAttrMaxThreadsPerMultiProcessor:
+            return 2048;
+        case cudaDevAttrMaxSharedMemoryPerBlock:
+            return static_cast<int>(kSharedPerBlock);
+        case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+            return static_cast<int>(architecture() == 75   ? 64 * 1024
+                                    : architecture() == 80 ? 163 * 1024
+                                    : architecture() < 90  ? 99 * 1024
+                                                           : kSharedPerBlockOptin);
+        case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
+            return 228 * 1024;
+        case cudaDevAttrWarpSize:
+            return 32;
+        case cudaDevAttrL2CacheSize:
+            return 50 << 20;
+        case cudaDevAttrMemoryPoolsSupported:
+            return 1;
+        default:
+            return 0;
     }
 }
 
@@ -119,14 +131,22 @@ cudaError_t cudaPeekAtLastError() { return t_error; }
 
 const char* cudaGetErrorName(cudaError_t error) {
     switch (error) {
-        case cudaSuccess: return "cudaSuccess";
-        case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
-        case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
-        case cudaErrorInvalidConfiguration: return "cudaErrorInvalidConfiguration";
-        case cudaErrorInvalidDevice: return "cudaErrorInvalidDevice";
-        case cudaErrorNotSupported: return "cudaErrorNotSupported";
-        case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
-        default: return "cudaError";
+        case cudaSuccess:
+            return "cudaSuccess";
+        case cudaErrorInvalidValue:
+            return "cudaErrorInvalidValue";
+        case cudaErrorMemoryAllocation:
+            return "cudaErrorMemoryAllocation";
+        case cudaErrorInvalidConfiguration:
+            return "cudaErrorInvalidConfiguration";
+        case cudaErrorInvalidDevice:
+            return "cudaErrorInvalidDevice";
+        case cudaErrorNotSupported:
+            return "cudaErrorNotSupported";
+        case cudaErrorLaunchFailure:
+            return "cudaErrorLaunchFailure";
+        default:
+            return "cudaError";
     }
 }
 
@@ -151,7 +171,9 @@ cudaError_t cudaMallocHost(void** memory, size_t bytes) { return cudaMalloc(memo
 cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) { return cudaMalloc(memory, bytes); }
 cudaError_t cudaFreeHost(void* memory) { return cudaFree(memory); }
 
-cudaError_t cudaMemcpy(void* destination, const void* source, size_t bytes, cudaMemcpyKind) { return copy(destination, source, bytes); }
+cudaError_t cudaMemcpy(void* destination, const void* source, size_t bytes, cudaMemcpyKind) {
+    return copy(destination, source, bytes);
+}
 cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes, cudaMemcpyKind, cudaStream_t) {
     return copy(destination, source, bytes);
 }
@@ -171,7 +193,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
     return cudaSuccess;
 }
 
-// ---- streams and events: everything is done when the call that enqueued it returns ----------------------------------------------
+// ---- streams and events: everything is done when the call that enqueued it returns ---------------------------------------------
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
     *stream = reinterpret_cast<cudaStream_t>(new char);
@@ -205,13 +227,16 @@ cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute which, 
 }
 
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void*, int threads, size_t shared) {
-    *blocks = threads <= 0 ? 0 : static_cast<int>(std::min<size_t>(2048 / static_cast<size_t>(threads), shared ? 233472 / (shared + 1024) : 32));
+    *blocks = threads <= 0
+                  ? 0
+                  : static_cast<int>(std::min<size_t>(2048 / static_cast<size_t>(threads), shared ? 233472 / (shared + 1024) : 32));
     return cudaSuccess;
 }
 
 // The only driver function that host code asks for by name. CUDA 13 has the second form alone.
 #if CUDART_VERSION < 13000
-cudaError_t cudaGetDriverEntryPoint(const char* symbol, void** function, unsigned long long, cudaDriverEntryPointQueryResult* result) {
+cudaError_t cudaGetDriverEntryPoint(const char* symbol, void** function, unsigned long long,
+                                    cudaDriverEntryPointQueryResult* result) {
     return driver_function(symbol, function, result);
 }
 #endif
@@ -227,7 +252,8 @@ cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function
 namespace halfbyte::emulation {
 
 // What the shadow of cudaLaunchKernelEx calls.
-cudaError_t launch_kernel(const cudaLaunchConfig_t& config, const void* function, void (*call)(void*), void* arguments, size_t argument_bytes) {
+cudaError_t launch_kernel(const cudaLaunchConfig_t& config, const void* function, void (*call)(void*), void* arguments,
+                          size_t argument_bytes) {
     const dim3 grid = config.gridDim, block = config.blockDim;
     const uint64_t threads = uint64_t{block.x} * block.y * block.z;
     if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535 || threads == 0 ||
@@ -241,7 +267,8 @@ cudaError_t launch_kernel(const cudaLaunchConfig_t& config, const void* function
     if (config.dynamicSmemBytes > limit) return status(cudaErrorInvalidValue);
     for (unsigned i = 0; i < config.numAttrs; ++i) {
         const cudaLaunchAttribute& given = config.attrs[i];
-        if (given.id == cudaLaunchAttributeClusterDimension && given.val.clusterDim.x * given.val.clusterDim.y * given.val.clusterDim.z > 1)
+        if (given.id == cudaLaunchAttributeClusterDimension &&
+            given.val.clusterDim.x * given.val.clusterDim.y * given.val.clusterDim.z > 1)
             return status(cudaErrorNotSupported);  // see README.md
     }
     const cudaError_t error = run(config, function, call, arguments, argument_bytes);

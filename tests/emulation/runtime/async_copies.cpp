@@ -10,9 +10,10 @@ namespace halfbyte::emulation {
 
 void AsyncCopies::issue(Block& block, void* to, const void* from, unsigned size, unsigned source_size, Site where) {
     if ((size != 4 && size != 8 && size != 16) || source_size > size)
-        block.fail(Fault::kInvalidInstruction, nullptr, where, "cp.async of %u bytes, %u of them read; the sizes are 4, 8 and 16", size,
-                   source_size);
-    if (!block.shared.contains(to)) block.fail(Fault::kInvalidInstruction, nullptr, where, "cp.async to %p, which is not shared memory", to);
+        block.fail(Fault::kInvalidInstruction, nullptr, where, "cp.async of %u bytes, %u of them read; the sizes are 4, 8 and 16",
+                   size, source_size);
+    if (!block.shared.contains(to))
+        block.fail(Fault::kInvalidInstruction, nullptr, where, "cp.async to %p, which is not shared memory", to);
     if (source_size != 0) check_global(block, from, source_size, false, nullptr, where);
     if (reinterpret_cast<uintptr_t>(from) % size != 0)
         block.fail(Fault::kMisaligned, nullptr, where, "cp.async of %u bytes from %p", size, from);

@@ -13,10 +13,10 @@ namespace halfbyte::emulation {
 class Block;
 struct Thread;
 
-// cp.async: `size` bytes of shared memory, of which the first `source_size` come from global memory and the rest are zero. The bytes
-// arrive when the thread waits for their group and not before: a kernel that reads them earlier reads nothing useful.
+// cp.async: `size` bytes of shared memory, of which the first `source_size` come from global memory and the rest are zero. The
+// bytes arrive when the thread waits for their group and not before: a kernel that reads them earlier reads nothing useful.
 class AsyncCopies {
- public:
+   public:
     void issue(Block& block, void* to, const void* from, unsigned size, unsigned source_size, Site where);
     void commit();
     void wait(Block& block, unsigned groups_left);
@@ -25,7 +25,7 @@ class AsyncCopies {
     // All copies of `thread` so far arrive now (an mbarrier that they were tied to is being waited for).
     void land(Block& block, Thread& thread);
 
- private:
+   private:
     struct Copy {
         uint32_t to, size, source_size;
         const void* from;
@@ -38,13 +38,13 @@ class AsyncCopies {
 
 // cp.async.bulk from shared to global memory: shared memory is read when the thread waits, so that overwriting it too early shows.
 class BulkStores {
- public:
+   public:
     void issue(std::function<void(Block&)> store) { open_.push_back(std::move(store)); }
     void commit();
     void wait(Block& block, unsigned groups_left);
     bool any_left() const { return !open_.empty() || !groups_.empty(); }
 
- private:
+   private:
     std::vector<std::function<void(Block&)>> open_;
     std::deque<std::vector<std::function<void(Block&)>>> groups_;
 };

@@ -6,7 +6,9 @@
 
 namespace halfbyte::emulation {
 namespace {
-bool same(const Site& a, const Site& b) { return a.line() == b.line() && a.column() == b.column() && !std::strcmp(a.file_name(), b.file_name()); }
+bool same(const Site& a, const Site& b) {
+    return a.line() == b.line() && a.column() == b.column() && !std::strcmp(a.file_name(), b.file_name());
+}
 }  // namespace
 
 void Barriers::reset(unsigned threads) {
@@ -45,12 +47,12 @@ int Barriers::sync_all(Block& block, int value, Site where) {
 
 bool Barriers::arrived(Block& block, Barrier& barrier, unsigned number, unsigned threads, Site where) {
     if (number >= named_.size() || threads == 0 || threads % 32 != 0 || threads > 1024)
-        block.fail(Fault::kInvalidInstruction, nullptr, where, "named barrier %u for %u threads; a barrier is 0 to 15, threads a multiple of 32",
-                   number, threads);
+        block.fail(Fault::kInvalidInstruction, nullptr, where,
+                   "named barrier %u for %u threads; a barrier is 0 to 15, threads a multiple of 32", number, threads);
     if (barrier.arrived == 0) barrier.expected = threads;
     if (barrier.expected != threads)
-        block.fail(Fault::kDivergentBarrier, nullptr, where, "arrives at named barrier %u for %u threads; others for %u", number, threads,
-                   barrier.expected);
+        block.fail(Fault::kDivergentBarrier, nullptr, where, "arrives at named barrier %u for %u threads; others for %u", number,
+                   threads, barrier.expected);
     block.release_to(barrier.released);
     return ++barrier.arrived == barrier.expected;
 }

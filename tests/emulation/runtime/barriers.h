@@ -13,7 +13,7 @@ class Block;
 struct Thread;
 
 class Barriers {
- public:
+   public:
     void reset(unsigned threads);
 
     // __syncthreads: every thread of the block, at one place in the source. Returns the sum of all threads' `value`s (the votes
@@ -27,7 +27,7 @@ class Barriers {
     // A thread has left the kernel: nobody may wait for it in __syncthreads.
     void leave(Block& block);
 
- private:
+   private:
     struct Barrier {
         unsigned expected = 0, arrived = 0;
         std::vector<Thread*> waiting;

@@ -23,7 +23,8 @@ std::string Block::name_of(unsigned rank) const {
 }
 
 bool Block::is_argument(const void* p) const {
-    return static_cast<size_t>(static_cast<const char*>(p) - static_cast<const char*>(launch_->arguments)) < launch_->argument_bytes;
+    return static_cast<size_t>(static_cast<const char*>(p) - static_cast<const char*>(launch_->arguments)) <
+           launch_->argument_bytes;
 }
 
 void Block::prepare(Launch& launch, dim3 index) {
@@ -76,10 +77,10 @@ bool Block::run() {
 
 void Block::end() {
     const std::string name = text(", block (%u,%u,%u)", index_.x, index_.y, index_.z);
-    if (!failed_ && finished_ < count_)
-        launch_->fail({Fault::kDeadlock, launch_->name() + name + ": deadlock: " + who_waits()});
+    if (!failed_ && finished_ < count_) launch_->fail({Fault::kDeadlock, launch_->name() + name + ": deadlock: " + who_waits()});
     else if (!failed_ && mbarriers.any_under_way())
-        launch_->fail({Fault::kNotWaitedFor, launch_->name() + name + ": ended while a copy to an mbarrier was under way that nobody waited for"});
+        launch_->fail({Fault::kNotWaitedFor,
+                       launch_->name() + name + ": ended while a copy to an mbarrier was under way that nobody waited for"});
     if (launch_->counting) {
         counters.flush();
         counters.counts.blocks = 1;
@@ -100,10 +101,8 @@ std::string Block::who_waits() const {
         if (thread.finished) continue;
         const std::string where = text("%s at %s", thread.waits_for, to_text(thread.waits_at).c_str());
         const auto same = std::find_if(places.begin(), places.end(), [&](const Place& place) { return place.where == where; });
-        if (same != places.end())
-            ++same->threads;
-        else
-            places.push_back({where, rank, 1});
+        if (same != places.end()) ++same->threads;
+        else places.push_back({where, rank, 1});
     }
     std::string result;
     for (const Place& place : places)
@@ -120,19 +119,15 @@ void Block::switch_to(Thread* next) {
     running_ = next;
     if (next != nullptr) threadIdx = next->index;
     const Transfer from = boost::context::detail::jump_fcontext(next != nullptr ? next->context : scheduler_, self);
-    if (from.data != nullptr)
-        static_cast<Thread*>(from.data)->context = from.fctx;
-    else
-        scheduler_ = from.fctx;
+    if (from.data != nullptr) static_cast<Thread*>(from.data)->context = from.fctx;
+    else scheduler_ = from.fctx;
     if (self == nullptr) running_ = nullptr;
 }
 
 void Block::enter(Transfer transfer) {
     Block& block = *t_current;
-    if (transfer.data != nullptr)
-        static_cast<Thread*>(transfer.data)->context = transfer.fctx;
-    else
-        block.scheduler_ = transfer.fctx;
+    if (transfer.data != nullptr) static_cast<Thread*>(transfer.data)->context = transfer.fctx;
+    else block.scheduler_ = transfer.fctx;
     block.launch_->call(block.launch_->arguments);
     block.finish();
 }
@@ -142,7 +137,8 @@ void Block::finish() {
     ++finished_;
     if (running_->stores.any_left())
         fail(Fault::kNotWaitedFor, nullptr, Site(), "leaves the kernel before its bulk stores from shared memory are done");
-    if (running_->wgmma.any_left()) fail(Fault::kNotWaitedFor, nullptr, Site(), "leaves the kernel before its wgmma instructions are done");
+    if (running_->wgmma.any_left())
+        fail(Fault::kNotWaitedFor, nullptr, Site(), "leaves the kernel before its wgmma instructions are done");
     warp().leave(*this);
     barriers.leave(*this);
     switch_to(next_ready());
@@ -181,7 +177,8 @@ void Block::suspend(const char* waits_for, Site where) {
 void Block::warpgroup_together(void (*execute)(Block&, unsigned), unsigned operand, Site where) {
     const unsigned group = running_->rank / 128;
     if (count_ < 128 * (group + 1))
-        fail(Fault::kDivergentWarp, nullptr, where, "wgmma by threads 128 to 255 and so on; the last group of this block is not whole");
+        fail(Fault::kDivergentWarp, nullptr, where,
+             "wgmma by threads 128 to 255 and so on; the last group of this block is not whole");
     std::vector<Thread*>& waiting = warpgroups_[group];
     waiting.push_back(running_);
     if (waiting.size() == 128) {
@@ -213,7 +210,8 @@ void Block::check_progress() {
         switch_to(nullptr);
     }
     if (std::chrono::steady_clock::now() > launch_->deadline)
-        fail(Fault::kDeadlock, nullptr, Site(), "has made no progress for too long: an endless loop, or a wait for a block that has not begun");
+        fail(Fault::kDeadlock, nullptr, Site(),
+             "has made no progress for too long: an endless loop, or a wait for a block that has not begun");
 }
 
 void Block::fail(Fault fault, const void* code, Site where, const char* format, ...) {

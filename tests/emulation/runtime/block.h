@@ -51,13 +51,13 @@ struct Thread {
 };
 
 class Block {
- public:
+   public:
     Block() = default;
     Block(const Block&) = delete;
     Block& operator=(const Block&) = delete;
 
-    // Begins the block of `index`, or goes on with it where it paused. Returns false if it has paused: all its threads wait for other
-    // blocks. Else it has ended; its first fault went to `launch`.
+    // Begins the block of `index`, or goes on with it where it paused. Returns false if it has paused: all its threads wait for
+    // other blocks. Else it has ended; its first fault went to `launch`.
     void prepare(Launch& launch, dim3 index);
     bool run();
 
@@ -83,7 +83,7 @@ class Block {
     void yield();                              // lets every other thread that can run go first
     void poll();                               // as yield, for a thread that waits for another block; pauses the block now and then
     bool others_can_run() const { return !ready_.empty(); }
-    void check_progress();                     // fails if the launch has taken too long
+    void check_progress();  // fails if the launch has taken too long
 
     // Releases: what the running thread did so far becomes visible to whoever acquires `target`.
     void release_to(Seen& target);
@@ -101,7 +101,7 @@ class Block {
     Mbarriers mbarriers;
     BlockCounters counters;
 
- private:
+   private:
     static void enter(Transfer transfer);
     void end();
     void switch_to(Thread* next);

@@ -13,7 +13,7 @@
 namespace halfbyte::emulation {
 
 class Seen {
- public:
+   public:
     using Vector = std::vector<uint32_t>;
 
     explicit Seen(size_t threads = 0) : clocks_(std::make_shared<const Vector>(threads, 0)) {}
@@ -44,7 +44,7 @@ class Seen {
         clocks_ = std::make_shared<const Vector>(std::move(added));
     }
 
- private:
+   private:
     std::shared_ptr<const Vector> clocks_;
 };
 

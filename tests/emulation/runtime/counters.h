@@ -12,22 +12,22 @@
 
 namespace halfbyte::emulation {
 
-// Passes over the 32 banks of 4 bytes that the lanes' accesses of `size` bytes at `offsets` take, and the fewest possible. Lanes that
-// touch the same word share it. 8-byte accesses are served by half warps, 16-byte accesses by quarter warps.
+// Passes over the 32 banks of 4 bytes that the lanes' accesses of `size` bytes at `offsets` take, and the fewest possible. Lanes
+// that touch the same word share it. 8-byte accesses are served by half warps, 16-byte accesses by quarter warps.
 struct Wavefronts {
     int taken, fewest;
 };
 Wavefronts wavefronts(std::span<const uint32_t> offsets, unsigned size);
 
 class BlockCounters {
- public:
+   public:
     bool on = false;
     Counts counts;
 
     void reset(bool count, unsigned threads);
 
-    // One lane's load or store at the instruction `code`. The lanes of a warp run one after another here, so what is one instruction
-    // on a GPU is put together again: the k-th time each lane of a warp executes `code` since the last barrier.
+    // One lane's load or store at the instruction `code`. The lanes of a warp run one after another here, so what is one
+    // instruction on a GPU is put together again: the k-th time each lane of a warp executes `code` since the last barrier.
     void memory(unsigned thread, const void* code, bool shared, bool write, uint64_t address, unsigned size);
     void ldmatrix(std::span<const uint32_t> row_offsets, bool store);
     void flush();  // at barriers and at the end
@@ -37,7 +37,7 @@ class BlockCounters {
     void logic() { ++logic_lanes_; }
     void atomic() { ++atomic_lanes_; }
 
- private:
+   private:
     struct Access {
         bool shared, write;
         unsigned size;

@@ -36,7 +36,8 @@ DeviceMemory::DeviceMemory()
 void* DeviceMemory::allocate(size_t bytes) {
     const std::lock_guard lock(g_mutex);
     const size_t pages = (bytes + kPage - 1) / kPage;
-    if (bytes == 0 || used_ + bytes > kCapacity || next_ + (pages + 1) * kPage > kRange || allocations_.size() == allocations_.capacity())
+    if (bytes == 0 || used_ + bytes > kCapacity || next_ + (pages + 1) * kPage > kRange ||
+        allocations_.size() == allocations_.capacity())
         return nullptr;
     char* begin = base_ + next_;
     if (mprotect(begin, pages * kPage, PROT_READ | PROT_WRITE) != 0) return nullptr;
@@ -74,7 +75,8 @@ bool DeviceMemory::is_valid(const void* p, size_t bytes) const {
 DeviceMemory::Snapshot DeviceMemory::snapshot() const {
     Snapshot result;
     for (const Allocation& allocation : allocations_)
-        if (allocation.live) result.emplace_back(allocation, std::vector<char>(allocation.begin, allocation.begin + allocation.bytes));
+        if (allocation.live)
+            result.emplace_back(allocation, std::vector<char>(allocation.begin, allocation.begin + allocation.bytes));
     return result;
 }
 

@@ -1,4 +1,5 @@
-// Global memory: one reserved range of addresses, allocations that start on pages of their own and whose bounds are exact to the byte.
+// Global memory: one reserved range of addresses, allocations that start on pages of their own and whose bounds are exact to the
+// byte.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +16,7 @@ struct Allocation {
 };
 
 class DeviceMemory {
- public:
+   public:
     static constexpr size_t kCapacity = size_t{16} << 30;  // what cudaMemGetInfo calls the total
 
     static DeviceMemory& instance();
@@ -34,7 +35,7 @@ class DeviceMemory {
     Snapshot snapshot() const;
     static void restore(const Snapshot& snapshot);
 
- private:
+   private:
     static constexpr size_t kRange = size_t{1} << 40;  // addresses are not used twice, so that a freed pointer stays recognizable
     static constexpr size_t kPage = 4096;
 

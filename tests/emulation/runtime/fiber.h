@@ -14,7 +14,7 @@ using Transfer = boost::context::detail::transfer_t;
 
 // Stacks are kept by the OS thread that runs blocks and used again by each block. The page below each is a guard.
 class StackPool {
- public:
+   public:
     static constexpr size_t kBytes = 128 * 1024;
 
     StackPool() = default;
@@ -24,7 +24,7 @@ class StackPool {
 
     char* bottom(size_t index);  // lowest address of stack `index`
 
- private:
+   private:
     std::vector<char*> stacks_;
 };
 

@@ -91,14 +91,22 @@ uint64_t shuffle(Shuffle kind, uint32_t mask, uint64_t value, unsigned operand, 
                 const unsigned first = lane & ~(self.width - 1), last = first + self.width - 1;
                 unsigned from = lane;
                 switch (self.kind) {
-                    case Shuffle::kIndex: from = first + (self.operand & (self.width - 1)); break;
-                    case Shuffle::kUp: from = lane >= first + self.operand ? lane - self.operand : lane; break;
-                    case Shuffle::kDown: from = lane + self.operand <= last ? lane + self.operand : lane; break;
-                    case Shuffle::kXor: from = (lane ^ self.operand) <= last ? lane ^ self.operand : lane; break;
+                    case Shuffle::kIndex:
+                        from = first + (self.operand & (self.width - 1));
+                        break;
+                    case Shuffle::kUp:
+                        from = lane >= first + self.operand ? lane - self.operand : lane;
+                        break;
+                    case Shuffle::kDown:
+                        from = lane + self.operand <= last ? lane + self.operand : lane;
+                        break;
+                    case Shuffle::kXor:
+                        from = (lane ^ self.operand) <= last ? lane ^ self.operand : lane;
+                        break;
                 }
                 if (lanes[from] == nullptr)
-                    block.fail(Fault::kDivergentWarp, nullptr, *self.where, "lane %u shuffles from lane %u, which is not in the mask", lane,
-                               from);
+                    block.fail(Fault::kDivergentWarp, nullptr, *self.where,
+                               "lane %u shuffles from lane %u, which is not in the mask", lane, from);
                 self.result = static_cast<Part*>(lanes[from])->value;
             }
         },
@@ -125,12 +133,24 @@ int64_t reduce(Reduce kind, uint32_t mask, int64_t value, Site where) {
                     continue;
                 }
                 switch (each.kind) {
-                    case Reduce::kAdd: all += each.value; break;
-                    case Reduce::kMin: all = std::min(all, each.value); break;
-                    case Reduce::kMax: all = std::max(all, each.value); break;
-                    case Reduce::kAnd: all &= each.value; break;
-                    case Reduce::kOr: all |= each.value; break;
-                    case Reduce::kXor: all ^= each.value; break;
+                    case Reduce::kAdd:
+                        all += each.value;
+                        break;
+                    case Reduce::kMin:
+                        all = std::min(all, each.value);
+                        break;
+                    case Reduce::kMax:
+                        all = std::max(all, each.value);
+                        break;
+                    case Reduce::kAnd:
+                        all &= each.value;
+                        break;
+                    case Reduce::kOr:
+                        all |= each.value;
+                        break;
+                    case Reduce::kXor:
+                        all ^= each.value;
+                        break;
                 }
             }
             for (void* lane : lanes)
@@ -165,7 +185,7 @@ void* dynamic_shared() { return here().shared.base(); }
 uint32_t shared_address(const void* p) { return here().shared.offset(p); }
 void* shared_pointer(uint32_t address) { return here().shared.base() + address; }
 
-// ---- asynchronous copies, barriers in memory -------------------------------------------------------------------------------------
+// ---- asynchronous copies, barriers in memory -----------------------------------------------------------------------------------
 
 void copy_async(void* to, const void* from, unsigned size, unsigned source_size, Site where) {
     if (here().thread().lane() == 0) ++here().counters.counts.async_copies;
@@ -179,7 +199,9 @@ void copy_async_arrive(void* mbarrier, Site where) { here().mbarriers.arrive_aft
 void mbarrier_init(void* mbarrier, unsigned count, Site where) { here().mbarriers.init(here(), mbarrier, count, where); }
 void mbarrier_invalidate(void* mbarrier, Site where) { here().mbarriers.invalidate(here(), mbarrier, where); }
 void mbarrier_arrive(void* mbarrier, Site where) { here().mbarriers.arrive(here(), mbarrier, where); }
-void mbarrier_expect_bytes(void* mbarrier, uint32_t bytes, Site where) { here().mbarriers.expect_bytes(here(), mbarrier, bytes, where); }
+void mbarrier_expect_bytes(void* mbarrier, uint32_t bytes, Site where) {
+    here().mbarriers.expect_bytes(here(), mbarrier, bytes, where);
+}
 void mbarrier_wait(void* mbarrier, unsigned parity, Site where) { here().mbarriers.wait(here(), mbarrier, parity, where); }
 bool mbarrier_test(void* mbarrier, unsigned parity, Site where) { return here().mbarriers.test(here(), mbarrier, parity, where); }
 

@@ -1,5 +1,5 @@
-// What the shadow headers in include/ are made of: the instructions of a GPU that C++ has no words for, as functions of the emulator.
-// Each takes the place in the kernel's source that it stands for.
+// What the shadow headers in include/ are made of: the instructions of a GPU that C++ has no words for, as functions of the
+// emulator. Each takes the place in the kernel's source that it stands for.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -55,8 +55,9 @@ std::vector<Order> orders_of(std::string_view list) {
         if (item == "forward") orders.push_back({Order::kForward, 0});
         else if (item == "reverse") orders.push_back({Order::kReverse, 0});
         else if (item.starts_with("random:")) orders.push_back({Order::kRandom, std::strtoull(item.data() + 7, nullptr, 10)});
-        else std::fprintf(stderr, "emulation: HALFBYTE_EMULATION_ORDERS: '%.*s' is none of forward, reverse, random:<seed>\n",
-                          static_cast<int>(item.size()), item.data());
+        else
+            std::fprintf(stderr, "emulation: HALFBYTE_EMULATION_ORDERS: '%.*s' is none of forward, reverse, random:<seed>\n",
+                         static_cast<int>(item.size()), item.data());
     }
     if (orders.empty()) orders.push_back({});
     return orders;
@@ -90,7 +91,7 @@ std::chrono::seconds time_limit() {
 
 // The n-th block to run: 0, 1, 2, ... forward, from the last in reverse, and in steps coprime to the count at random.
 class BlockOrder {
- public:
+   public:
     BlockOrder(const Order& order, uint64_t count) : order_(order), count_(count) {
         if (order.kind != Order::kRandom || count < 2) return;
         std::mt19937_64 random(order.seed);
@@ -103,7 +104,7 @@ class BlockOrder {
         return static_cast<uint64_t>((first_ + static_cast<unsigned __int128>(step_) * n) % count_);
     }
 
- private:
+   private:
     Order order_;
     uint64_t count_, first_ = 0, step_ = 1;
 };
@@ -121,18 +122,17 @@ void run_blocks(Launch& launch) {
             if (n < count) {
                 const uint64_t i = order.at(n);
                 block = take_block();
-                block->prepare(launch, dim3(static_cast<unsigned>(i % launch.grid.x), static_cast<unsigned>(i / launch.grid.x % launch.grid.y),
-                                            static_cast<unsigned>(i / (uint64_t{launch.grid.x} * launch.grid.y))));
+                block->prepare(
+                    launch, dim3(static_cast<unsigned>(i % launch.grid.x), static_cast<unsigned>(i / launch.grid.x % launch.grid.y),
+                                 static_cast<unsigned>(i / (uint64_t{launch.grid.x} * launch.grid.y))));
             } else if (!paused.empty()) {
                 block = std::move(paused.front());
                 paused.pop_front();
             } else {
                 break;
             }
-            if (block->run())
-                give_back(std::move(block));
-            else
-                paused.push_back(std::move(block));
+            if (block->run()) give_back(std::move(block));
+            else paused.push_back(std::move(block));
         }
         for (auto& block : paused) give_back(std::move(block));
     };
@@ -181,7 +181,8 @@ std::mutex& device_mutex() {
     return mutex;
 }
 
-cudaError_t run(const cudaLaunchConfig_t& config, const void* function, void (*call)(void*), void* arguments, size_t argument_bytes) {
+cudaError_t run(const cudaLaunchConfig_t& config, const void* function, void (*call)(void*), void* arguments,
+                size_t argument_bytes) {
     // Running again from a snapshot must not undo what another host thread does meanwhile.
     const std::lock_guard lock_device(device_mutex());
     std::vector<Order> orders = current_orders();
@@ -228,8 +229,8 @@ cudaError_t run(const cudaLaunchConfig_t& config, const void* function, void (*c
             first = std::move(after);
         } else if (const std::string where = difference(first, after); !where.empty()) {
             publish({Fault::kOrderDependence,
-                     text("%s: %s: %s differs between orders %s and %s", launch.name().c_str(), name(Fault::kOrderDependence), where.c_str(),
-                          to_text(orders[0]).c_str(), to_text(orders[i]).c_str())});
+                     text("%s: %s: %s differs between orders %s and %s", launch.name().c_str(), name(Fault::kOrderDependence),
+                          where.c_str(), to_text(orders[0]).c_str(), to_text(orders[i]).c_str())});
             return cudaErrorLaunchFailure;
         }
     }

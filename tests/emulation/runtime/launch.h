@@ -41,6 +41,7 @@ struct Launch {
 std::mutex& device_mutex();
 
 // Runs the kernel in every order that was asked for; returns the status for the CUDA API.
-cudaError_t run(const cudaLaunchConfig_t& config, const void* function, void (*call)(void*), void* arguments, size_t argument_bytes);
+cudaError_t run(const cudaLaunchConfig_t& config, const void* function, void (*call)(void*), void* arguments,
+                size_t argument_bytes);
 
 }  // namespace halfbyte::emulation

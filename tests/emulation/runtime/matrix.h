@@ -16,15 +16,18 @@ const std::array<float, 65536>& float16_values();
 
 inline float value_of(Element element, uint32_t bits, unsigned index) {
     switch (element) {
-        case Element::kFloat16: return float16_values()[(bits >> (16 * index)) & 0xffff];
-        case Element::kBFloat16: return std::bit_cast<float>((bits >> (16 * index)) << 16);
-        default: return static_cast<float>(static_cast<int8_t>(bits >> (8 * index)));
+        case Element::kFloat16:
+            return float16_values()[(bits >> (16 * index)) & 0xffff];
+        case Element::kBFloat16:
+            return std::bit_cast<float>((bits >> (16 * index)) << 16);
+        default:
+            return static_cast<float>(static_cast<int8_t>(bits >> (8 * index)));
     }
 }
 
-// Element e of the accumulators `d` += the sum over k of a[k] * b[k]. Integers are exact (every partial sum fits a float's integers:
-// 32 products of 2^14). For floats a GPU adds in an order and with roundings of its own; here products and sums are float64 and
-// rounded once, which is at least as accurate. Tests compare within a bound or use values whose sums are exact.
+// Element e of the accumulators `d` += the sum over k of a[k] * b[k]. Integers are exact (every partial sum fits a float's
+// integers: 32 products of 2^14). For floats a GPU adds in an order and with roundings of its own; here products and sums are
+// float64 and rounded once, which is at least as accurate. Tests compare within a bound or use values whose sums are exact.
 inline void accumulate(void* d, size_t e, const float* a, const float* b, unsigned k, Element element) {
     double sum = 0;
     for (unsigned i = 0; i < k; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);

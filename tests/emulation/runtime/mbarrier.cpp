@@ -12,7 +12,8 @@ void Mbarriers::init(Block& block, void* barrier, unsigned count, Site where) {
     const uint32_t offset = block.shared.offset(barrier);
     block.shared.write(block, offset, 8, false, nullptr, where);
     if (barriers_.contains(offset))
-        block.fail(Fault::kInvalidInstruction, nullptr, where, "mbarrier.init of the barrier at offset %u, which is one already", offset);
+        block.fail(Fault::kInvalidInstruction, nullptr, where, "mbarrier.init of the barrier at offset %u, which is one already",
+                   offset);
     Mbarrier fresh;
     fresh.count = fresh.pending = count;
     fresh.released = fresh.completed = Seen(block.size() + 1);

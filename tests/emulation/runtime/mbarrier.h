@@ -15,7 +15,7 @@ class Block;
 struct Thread;
 
 class Mbarriers {
- public:
+   public:
     void reset() { barriers_.clear(); }
 
     void init(Block& block, void* barrier, unsigned count, Site where);
@@ -39,7 +39,7 @@ class Mbarriers {
     // Copies to barriers on which nobody waited; their target may be another block's memory by the time they land.
     bool any_under_way() const;
 
- private:
+   private:
     struct Mbarrier {
         unsigned count = 0, pending = 0;
         int64_t bytes = 0;  // expected minus arrived

@@ -7,12 +7,11 @@
 //   B, 16-bit            register r: k = 2t + 8r + {0, 1}, column g
 //   B, 8-bit             register r: k = 4t + 16r + {0, 1, 2, 3}, column g
 //   C and D              element e: row g + 8 * (e >> 1), column 2t + (e & 1)
-#include "matrix.h"
-
 #include <cstring>
 
 #include "block.h"
 #include "instructions.h"
+#include "matrix.h"
 
 namespace halfbyte::emulation {
 namespace {
@@ -32,13 +31,11 @@ std::vector<uint32_t> row_offsets(Block& block, const Lanes& lanes, bool write, 
     for (unsigned lane = 0; lane < 8 * first.matrices; ++lane) {
         const MatrixPart& part = *static_cast<MatrixPart*>(lanes[lane]);
         if (!block.shared.contains(part.row) || block.shared.offset(part.row) % 16 != 0)
-            block.fail(Fault::kMisaligned, nullptr, *part.where, "%s: lane %u's row is at %p, no multiple of 16 in shared memory", instruction,
-                       lane, part.row);
+            block.fail(Fault::kMisaligned, nullptr, *part.where, "%s: lane %u's row is at %p, no multiple of 16 in shared memory",
+                       instruction, lane, part.row);
         offsets.push_back(block.shared.offset(part.row));
-        if (write)
-            block.shared.write(block, offsets.back(), 16, false, nullptr, *part.where);
-        else
-            block.shared.read(block, offsets.back(), 16, false, nullptr, *part.where);
+        if (write) block.shared.write(block, offsets.back(), 16, false, nullptr, *part.where);
+        else block.shared.read(block, offsets.back(), 16, false, nullptr, *part.where);
     }
     block.counters.ldmatrix(offsets, write);
     return offsets;
@@ -109,7 +106,8 @@ void unpack_a(float* a, unsigned k, unsigned rows, const uint32_t* registers, un
 void unpack_b(float* b, unsigned k, const uint32_t* registers, unsigned lane, Element element) {
     const unsigned g = lane / 4, t = lane % 4, per_register = element == Element::kInt8 ? 4 : 2;
     for (unsigned r = 0; r < 8 * k / 32 / per_register; ++r)
-        for (unsigned i = 0; i < per_register; ++i) b[g * k + per_register * t + 4 * per_register * r + i] = value_of(element, registers[r], i);
+        for (unsigned i = 0; i < per_register; ++i)
+            b[g * k + per_register * t + 4 * per_register * r + i] = value_of(element, registers[r], i);
 }
 
 namespace {
@@ -126,11 +124,16 @@ struct Shape {
 };
 constexpr Shape shape_of(Mma kind) {
     switch (kind) {
-        case Mma::kM16N8K16Float16: return {16, 16, Element::kFloat16};
-        case Mma::kM16N8K16BFloat16: return {16, 16, Element::kBFloat16};
-        case Mma::kM16N8K8Float16: return {16, 8, Element::kFloat16};
-        case Mma::kM16N8K32Int8: return {16, 32, Element::kInt8};
-        case Mma::kM8N8K16Int8: return {8, 16, Element::kInt8};
+        case Mma::kM16N8K16Float16:
+            return {16, 16, Element::kFloat16};
+        case Mma::kM16N8K16BFloat16:
+            return {16, 16, Element::kBFloat16};
+        case Mma::kM16N8K8Float16:
+            return {16, 8, Element::kFloat16};
+        case Mma::kM16N8K32Int8:
+            return {16, 32, Element::kInt8};
+        case Mma::kM8N8K16Int8:
+            return {8, 16, Element::kInt8};
     }
     return {};
 }
@@ -147,7 +150,8 @@ void execute_mma(Block& block, const Lanes& lanes) {
     for (unsigned lane = 0; lane < 32; ++lane) {
         const MmaPart& part = *static_cast<MmaPart*>(lanes[lane]);
         for (unsigned e = 0; e < shape.rows / 4; ++e)
-            accumulate(part.d, e, a + (lane / 4 + 8 * (e >> 1)) * shape.k, b + (2 * (lane % 4) + (e & 1)) * shape.k, shape.k, shape.element);
+            accumulate(part.d, e, a + (lane / 4 + 8 * (e >> 1)) * shape.k, b + (2 * (lane % 4) + (e & 1)) * shape.k, shape.k,
+                       shape.element);
     }
 }
 

@@ -40,20 +40,34 @@ std::pair<std::string, std::string> addr2line(const void* code) {
 
 const char* name(Fault fault) {
     switch (fault) {
-        case Fault::kNone: return "no fault";
-        case Fault::kDivergentBarrier: return "divergent barrier";
-        case Fault::kDivergentWarp: return "divergent warp instruction";
-        case Fault::kDeadlock: return "deadlock";
-        case Fault::kSharedOutOfBounds: return "shared memory out of bounds";
-        case Fault::kGlobalOutOfBounds: return "global memory out of bounds";
-        case Fault::kNotDeviceMemory: return "not device memory";
-        case Fault::kMisaligned: return "misaligned address";
-        case Fault::kUninitializedShared: return "read of uninitialized shared memory";
-        case Fault::kRace: return "race";
-        case Fault::kNotWaitedFor: return "asynchronous copy not waited for";
-        case Fault::kMissingProxyFence: return "missing fence.proxy.async";
-        case Fault::kOrderDependence: return "result depends on thread order";
-        case Fault::kInvalidInstruction: return "invalid instruction";
+        case Fault::kNone:
+            return "no fault";
+        case Fault::kDivergentBarrier:
+            return "divergent barrier";
+        case Fault::kDivergentWarp:
+            return "divergent warp instruction";
+        case Fault::kDeadlock:
+            return "deadlock";
+        case Fault::kSharedOutOfBounds:
+            return "shared memory out of bounds";
+        case Fault::kGlobalOutOfBounds:
+            return "global memory out of bounds";
+        case Fault::kNotDeviceMemory:
+            return "not device memory";
+        case Fault::kMisaligned:
+            return "misaligned address";
+        case Fault::kUninitializedShared:
+            return "read of uninitialized shared memory";
+        case Fault::kRace:
+            return "race";
+        case Fault::kNotWaitedFor:
+            return "asynchronous copy not waited for";
+        case Fault::kMissingProxyFence:
+            return "missing fence.proxy.async";
+        case Fault::kOrderDependence:
+            return "result depends on thread order";
+        case Fault::kInvalidInstruction:
+            return "invalid instruction";
     }
     return "?";
 }
@@ -84,7 +98,9 @@ std::string function_name(const void* code) {
     return name.empty() ? "kernel" : name;
 }
 
-std::string to_text(const Site& site) { return site.line() == 0 ? "" : text("%s:%u", file_name(site.file_name()).c_str(), site.line()); }
+std::string to_text(const Site& site) {
+    return site.line() == 0 ? "" : text("%s:%u", file_name(site.file_name()).c_str(), site.line());
+}
 
 void publish(Report report) {
     const std::lock_guard lock(g_mutex);

@@ -31,11 +31,11 @@ void SharedMemory::reset(size_t bytes) {
 
 void SharedMemory::check_range(Block& block, uint32_t offset, size_t size, const char* what, const void* code, Site where) {
     if (offset + size > bytes_)
-        block.fail(Fault::kSharedOutOfBounds, code, where, "%s %zu bytes at offset %u of %zu bytes of shared memory", what, size, offset,
-                   bytes_);
+        block.fail(Fault::kSharedOutOfBounds, code, where, "%s %zu bytes at offset %u of %zu bytes of shared memory", what, size,
+                   offset, bytes_);
     if (size <= 16 && (size & (size - 1)) == 0 && offset % size != 0)
-        block.fail(Fault::kMisaligned, code, where, "%s %zu bytes at offset %u of shared memory, no multiple of %zu", what, size, offset,
-                   size);
+        block.fail(Fault::kMisaligned, code, where, "%s %zu bytes at offset %u of shared memory, no multiple of %zu", what, size,
+                   offset, size);
 }
 
 void SharedMemory::read(Block& block, uint32_t offset, size_t size, bool atomic, const void* code, Site where) {
@@ -83,10 +83,8 @@ void SharedMemory::begin_copy(Block& block, uint32_t offset, size_t size, Site w
 }
 
 void SharedMemory::land_copy(uint32_t offset, const void* source, size_t size, unsigned writer, uint32_t clock) {
-    if (source != nullptr)
-        std::memcpy(base_ + offset, source, size);
-    else
-        std::memset(base_ + offset, 0, size);
+    if (source != nullptr) std::memcpy(base_ + offset, source, size);
+    else std::memset(base_ + offset, 0, size);
     std::fill_n(cells_.get() + offset, size, Cell{clock, 0, static_cast<uint16_t>(writer), kNobody});
 }
 
@@ -97,14 +95,15 @@ void SharedMemory::async_read(Block& block, uint32_t offset, size_t size, const 
         Cell& cell = cells_[i];
         const unsigned writer = cell.writer & ~kAtomic;
         if (cell.writer == kNobody)
-            block.fail(Fault::kUninitializedShared, nullptr, where, "%s reads byte %u of shared memory, which nobody wrote", instruction,
-                       i);
-        if (cell.writer == kUnderWay)
-            block.fail(Fault::kNotWaitedFor, nullptr, where, "%s reads byte %u of shared memory, to which a copy is still under way",
+            block.fail(Fault::kUninitializedShared, nullptr, where, "%s reads byte %u of shared memory, which nobody wrote",
                        instruction, i);
+        if (cell.writer == kUnderWay)
+            block.fail(Fault::kNotWaitedFor, nullptr, where,
+                       "%s reads byte %u of shared memory, to which a copy is still under way", instruction, i);
         if (writer != self.rank && !self.seen.includes(writer, cell.written_at))
-            block.fail(Fault::kRace, nullptr, where, "%s reads byte %u of shared memory, which %s wrote without a barrier in between",
-                       instruction, i, block.name_of(writer).c_str());
+            block.fail(Fault::kRace, nullptr, where,
+                       "%s reads byte %u of shared memory, which %s wrote without a barrier in between", instruction, i,
+                       block.name_of(writer).c_str());
         if (writer < block.size() && cell.written_at > block.thread(writer).fenced)
             block.fail(Fault::kMissingProxyFence, nullptr, where,
                        "%s reads byte %u of shared memory, which %s wrote without fence.proxy.async after it", instruction, i,

@@ -14,7 +14,7 @@ class Block;
 struct Thread;
 
 class SharedMemory {
- public:
+   public:
     static constexpr size_t kWindow = 256 * 1024;  // more than any GPU has; a launch may use 227 KB of it
 
     SharedMemory();
@@ -42,7 +42,7 @@ class SharedMemory {
     // A read by the asynchronous proxy (TMA, wgmma) on behalf of the running thread: what threads wrote must have been fenced.
     void async_read(Block& block, uint32_t offset, size_t size, const char* instruction, Site where);
 
- private:
+   private:
     // 16 bits name a thread of the block (up to 1024 of them; the number after the last is the asynchronous proxy).
     static constexpr uint16_t kNobody = 0xffff;    // never written
     static constexpr uint16_t kUnderWay = 0xfffe;  // an asynchronous copy has begun and was not waited for

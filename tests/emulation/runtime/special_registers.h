@@ -1,5 +1,5 @@
-// threadIdx and its kin, as the emulator sets them. Kernels see them as constants (include/cuda_runtime.h): for the fiber that looks
-// they are, so the compiler may keep them in registers.
+// threadIdx and its kin, as the emulator sets them. Kernels see them as constants (include/cuda_runtime.h): for the fiber that
+// looks they are, so the compiler may keep them in registers.
 #pragma once
 
 #include <vector_types.h>

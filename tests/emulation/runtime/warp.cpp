@@ -17,14 +17,14 @@ bool Warp::join(Block& block, const char* instruction, uint32_t mask, void* oper
     Thread& self = block.thread();
     const uint32_t bit = 1u << self.lane();
     if ((mask & bit) == 0)
-        block.fail(Fault::kDivergentWarp, nullptr, where, "executes %s with mask %08x, which lacks its own lane %u", instruction, mask,
-                   self.lane());
+        block.fail(Fault::kDivergentWarp, nullptr, where, "executes %s with mask %08x, which lacks its own lane %u", instruction,
+                   mask, self.lane());
     self.deposit = operands;
     for (Gathering& gathering : gatherings_) {
         if (gathering.mask != mask || std::strcmp(gathering.instruction, instruction) != 0) continue;
         if (gathering.where.line() != where.line())
-            block.fail(Fault::kDivergentWarp, nullptr, where, "executes %s while other lanes of its mask wait in the one at %s", instruction,
-                       to_text(gathering.where).c_str());
+            block.fail(Fault::kDivergentWarp, nullptr, where, "executes %s while other lanes of its mask wait in the one at %s",
+                       instruction, to_text(gathering.where).c_str());
         gathering.joined |= bit;
         if (gathering.joined != mask) return false;
         std::swap(gathering, gatherings_.back());
@@ -45,8 +45,8 @@ bool Warp::join(Block& block, const char* instruction, uint32_t mask, void* oper
 void Warp::leave(Block& block) {
     for (const Gathering& gathering : gatherings_)
         if (gathering.mask & (1u << block.thread().lane()))
-            block.fail(Fault::kDivergentWarp, nullptr, gathering.where, "leaves the kernel while other lanes of its warp wait for it in %s",
-                       gathering.instruction);
+            block.fail(Fault::kDivergentWarp, nullptr, gathering.where,
+                       "leaves the kernel while other lanes of its warp wait for it in %s", gathering.instruction);
 }
 
 void Warp::complete(Block& block, uint32_t mask, bool synchronize) {

@@ -16,7 +16,7 @@ struct Thread;
 using Lanes = std::array<void*, 32>;
 
 class Warp {
- public:
+   public:
     void reset(unsigned first, unsigned lanes);
 
     // The running lane joins `instruction` of the lanes in `mask` with its `operands`. When the last lane has joined, `execute`
@@ -30,7 +30,7 @@ class Warp {
     // The running lane has left the kernel.
     void leave(Block& block);
 
- private:
+   private:
     struct Gathering {
         const char* instruction;
         uint32_t mask, joined;

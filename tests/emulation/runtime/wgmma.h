@@ -27,14 +27,14 @@ struct Wgmma {
 };
 
 class WgmmaQueue {
- public:
+   public:
     void fence() { fenced_ = true; }
     void issue(Block& block, const Wgmma& operation);
     void commit();
     void wait(Block& block, unsigned groups_left, Site where);
     bool any_left() const { return !open_.empty() || !groups_.empty(); }
 
- private:
+   private:
     struct Pending {
         Wgmma operation;
         std::vector<uint32_t> d;  // the accumulators as they were when this chain of products was issued

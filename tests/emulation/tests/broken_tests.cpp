@@ -6,7 +6,8 @@ using halfbyte::emulation::Order;
 
 namespace {
 
-const std::vector<Order> kOrders = {{Order::kForward, 0}, {Order::kReverse, 0}, {Order::kRandom, 1}, {Order::kRandom, 2}, {Order::kRandom, 3}};
+const std::vector<Order> kOrders = {
+    {Order::kForward, 0}, {Order::kReverse, 0}, {Order::kRandom, 1}, {Order::kRandom, 2}, {Order::kRandom, 3}};
 
 struct Data {
     test::Buffer<int32_t> input{std::vector<int32_t>(64, 7)};
@@ -16,10 +17,10 @@ struct Data {
 }  // namespace
 
 // Runs the launch in each order by itself: one order must be enough.
-#define EXPECT_CAUGHT(status, fault, text)         \
-    for (const Order& order : kOrders) {           \
-        test::run_in_order(order);                 \
-        EXPECT_FAULT(status, fault, text);         \
+#define EXPECT_CAUGHT(status, fault, text) \
+    for (const Order& order : kOrders) {   \
+        test::run_in_order(order);         \
+        EXPECT_FAULT(status, fault, text); \
     }
 
 TEST(catches_a_missing_barrier) {
@@ -50,9 +51,11 @@ TEST(catches_shared_memory_out_of_bounds) {
 TEST(catches_global_memory_out_of_bounds) {
     Data data;
     const test::Buffer<int32_t> exact(32);
-    EXPECT_CAUGHT(global_read_out_of_bounds(exact.data(), data.output.data(), 32), kGlobalOutOfBounds, "reads 4 bytes at offset 128 of an allocation of 128");
+    EXPECT_CAUGHT(global_read_out_of_bounds(exact.data(), data.output.data(), 32), kGlobalOutOfBounds,
+                  "reads 4 bytes at offset 128 of an allocation of 128");
     const test::Buffer<uint8_t> odd(33);  // no multiple of anything
-    EXPECT_CAUGHT(global_write_out_of_bounds(odd.data(), 33), kGlobalOutOfBounds, "writes 1 bytes at offset 33 of an allocation of 33");
+    EXPECT_CAUGHT(global_write_out_of_bounds(odd.data(), 33), kGlobalOutOfBounds,
+                  "writes 1 bytes at offset 33 of an allocation of 33");
     int32_t* freed = nullptr;
     cudaMalloc(&freed, 256);
     cudaFree(freed);

@@ -64,7 +64,8 @@ void check(const Shape& shape, DType dtype) {
     }
 
     const test::Buffer<uint8_t> device_packed(packed), device_codes(codes);
-    const test::Buffer<float> device_absmax(absmax), device_nested(nested_absmax), device_map(map), device_offset(offset), device_custom(custom);
+    const test::Buffer<float> device_absmax(absmax), device_nested(nested_absmax), device_map(map), device_offset(offset),
+        device_custom(custom);
     const auto size = static_cast<size_t>(size_of(dtype));
     const test::Buffer<uint8_t> output(static_cast<size_t>(shape.n + shape.offset) * size);
     weight.packed = device_packed.data() + shape.offset;
@@ -128,11 +129,12 @@ TEST(dequantize_4bit_costs_what_it_says) {
     EXPECT_EQUAL(counts.size(), 1u);
     for (const auto& [kernel, count] : counts) {
         EXPECT(kernel.find("dequantize_4bit_kernel<__nv_bfloat16, false>") != std::string::npos);
-        EXPECT_EQUAL(count.global_stores, n / 8 / 32);              // 16 bytes per lane
-        EXPECT_EQUAL(count.global_loads, 2 * n / 8 / 32);           // a word of codes and a statistic per run
+        EXPECT_EQUAL(count.global_stores, n / 8 / 32);     // 16 bytes per lane
+        EXPECT_EQUAL(count.global_loads, 2 * n / 8 / 32);  // a word of codes and a statistic per run
         EXPECT_EQUAL(count.global_store_bytes, 2 * n);
-        EXPECT_EQUAL(count.global_sectors, (2 * n + n / 2) / 32 + n / 8 / 32);  // each byte once; a warp's statistics are one sector
-        EXPECT_EQUAL(count.shared_loads, n / 32);                   // one lookup per element
+        // Each byte once; a warp's statistics are one sector.
+        EXPECT_EQUAL(count.global_sectors, (2 * n + n / 2) / 32 + n / 8 / 32);
+        EXPECT_EQUAL(count.shared_loads, n / 32);  // one lookup per element
         EXPECT_EQUAL(count.bank_conflicts, 0);
     }
 }

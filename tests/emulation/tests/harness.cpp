@@ -8,7 +8,7 @@ namespace test {
 namespace {
 bool g_failed = false;
 bool g_verbose = false;  // print the reports of faults that were expected
-}
+}  // namespace
 
 std::vector<Case>& cases() {
     static std::vector<Case> all;
@@ -31,8 +31,7 @@ void expect_fault(const char* file, int line, cudaError_t status, halfbyte::emul
     const halfbyte::emulation::Report report = halfbyte::emulation::take_report();
     if (status != cudaErrorLaunchFailure || report.fault != fault || report.text.find(text) == std::string::npos)
         fail(file, line, std::string("expected '") + name(fault) + "' with '" + text + "', got '" + report.text + "'");
-    else if (g_verbose)
-        std::printf("    %s\n", report.text.c_str());
+    else if (g_verbose) std::printf("    %s\n", report.text.c_str());
 }
 
 void expect_success(const char* file, int line, cudaError_t status) {

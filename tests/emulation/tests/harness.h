@@ -26,26 +26,26 @@ struct Register {
 // Notes a failure of the running test; the test goes on.
 void fail(const char* file, int line, const std::string& what);
 
-#define TEST(name)                                          \
-    static void name();                                     \
+#define TEST(name)                                            \
+    static void name();                                       \
     static const test::Register register_##name(#name, name); \
     static void name()
-#define EXPECT(condition)                                               \
-    do {                                                                \
-        if (!(condition)) test::fail(__FILE__, __LINE__, #condition);   \
+#define EXPECT(condition)                                             \
+    do {                                                              \
+        if (!(condition)) test::fail(__FILE__, __LINE__, #condition); \
     } while (false)
-#define EXPECT_EQUAL(a, b)                                                                                           \
-    do {                                                                                                             \
-        auto va = (a);                                                                                               \
-        auto vb = static_cast<decltype(va)>(b);                                                                      \
-        if (!(va == vb))                                                                                             \
+#define EXPECT_EQUAL(a, b)                                                                                                   \
+    do {                                                                                                                     \
+        auto va = (a);                                                                                                       \
+        auto vb = static_cast<decltype(va)>(b);                                                                              \
+        if (!(va == vb))                                                                                                     \
             test::fail(__FILE__, __LINE__, std::string(#a " == " #b ": ") + std::to_string(va) + ", " + std::to_string(vb)); \
     } while (false)
 
 // Memory of the emulated device, with the host's side of it.
 template <class T>
 class Buffer {
- public:
+   public:
     explicit Buffer(size_t size) : size_(size) { cudaMalloc(reinterpret_cast<void**>(&data_), size * sizeof(T)); }
     explicit Buffer(const std::vector<T>& values) : Buffer(values.size()) {
         cudaMemcpy(data_, values.data(), size_ * sizeof(T), cudaMemcpyHostToDevice);
@@ -61,7 +61,7 @@ class Buffer {
         return result;
     }
 
- private:
+   private:
     T* data_ = nullptr;
     size_t size_;
 };
@@ -80,13 +80,13 @@ void expect_success(const char* file, int line, cudaError_t status);
 
 // Repeatable pseudo-random numbers.
 class Random {
- public:
+   public:
     explicit Random(uint64_t seed) : state_(seed * 2 + 1) {}
     uint32_t next();
     int between(int low, int high) { return low + static_cast<int>(next() % static_cast<uint32_t>(high - low + 1)); }
     float uniform() { return static_cast<float>(next() >> 8) * 0x1p-23f - 1.0f; }
 
- private:
+   private:
     uint64_t state_;
 };
 

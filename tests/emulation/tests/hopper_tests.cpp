@@ -6,7 +6,8 @@
 
 namespace {
 
-// A map over a row-major [height, width] matrix of 16-bit elements, boxes of 64 x 64, as host code makes it: through the driver's function.
+// A map over a row-major [height, width] matrix of 16-bit elements, boxes of 64 x 64, as host code makes it: through the driver's
+// function.
 CUtensorMap map_of(const void* data, uint64_t width, uint64_t height, CUtensorMapSwizzle swizzle) {
     void* function = nullptr;
     cudaDriverEntryPointQueryResult result{};
@@ -16,7 +17,8 @@ CUtensorMap map_of(const void* data, uint64_t width, uint64_t height, CUtensorMa
     CUtensorMap map{};
     const auto encode = reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(function);
     EXPECT(encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<void*>(data), sizes, strides, box, element_strides,
-                  CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS);
+                  CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, CU_TENSOR_MAP_L2_PROMOTION_NONE,
+                  CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS);
     return map;
 }
 
@@ -28,13 +30,14 @@ std::vector<__nv_bfloat16> small_integers(size_t size, uint64_t seed) {
 }
 
 // The number of elements of d[M, N] that differ from a[M, K] * b, b by columns [N, K] or by rows [K, N].
-int wrong_elements(const std::vector<float>& d, const std::vector<__nv_bfloat16>& a, const std::vector<__nv_bfloat16>& b, size_t M, size_t N,
-                   size_t K, bool b_by_rows) {
+int wrong_elements(const std::vector<float>& d, const std::vector<__nv_bfloat16>& a, const std::vector<__nv_bfloat16>& b, size_t M,
+                   size_t N, size_t K, bool b_by_rows) {
     int wrong = 0;
     for (size_t m = 0; m < M; ++m)
         for (size_t n = 0; n < N; ++n) {
             float sum = 0;
-            for (size_t k = 0; k < K; ++k) sum += __bfloat162float(a[m * K + k]) * __bfloat162float(b[b_by_rows ? k * N + n : n * K + k]);
+            for (size_t k = 0; k < K; ++k)
+                sum += __bfloat162float(a[m * K + k]) * __bfloat162float(b[b_by_rows ? k * N + n : n * K + k]);
             wrong += d[m * N + n] != sum;
         }
     return wrong;
@@ -61,7 +64,8 @@ TEST(tensor_copies_clip_and_swizzle) {
     const test::Buffer<uint16_t> from(values);
     for (const auto swizzle : {CU_TENSOR_MAP_SWIZZLE_NONE, CU_TENSOR_MAP_SWIZZLE_128B}) {
         const test::Buffer<uint16_t> to(values.size());
-        EXPECT_SUCCESS(tensor_copy(map_of(from.data(), width, height, swizzle), map_of(to.data(), width, height, swizzle), width, height));
+        EXPECT_SUCCESS(
+            tensor_copy(map_of(from.data(), width, height, swizzle), map_of(to.data(), width, height, swizzle), width, height));
         EXPECT(to.values() == inverted);
     }
 }
@@ -70,7 +74,8 @@ TEST(tensor_copies_place_bytes_by_the_swizzle) {
     std::vector<uint16_t> values(64 * 64);
     for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<uint16_t>(i);
     const test::Buffer<uint16_t> from(values), to(values.size());
-    EXPECT_SUCCESS(tensor_copy(map_of(from.data(), 64, 64, CU_TENSOR_MAP_SWIZZLE_128B), map_of(to.data(), 64, 64, CU_TENSOR_MAP_SWIZZLE_NONE), 64, 64));
+    EXPECT_SUCCESS(tensor_copy(map_of(from.data(), 64, 64, CU_TENSOR_MAP_SWIZZLE_128B),
+                               map_of(to.data(), 64, 64, CU_TENSOR_MAP_SWIZZLE_NONE), 64, 64));
     for (size_t row = 0; row < 64; ++row)
         for (size_t piece = 0; piece < 8; ++piece)  // in a row of 128 bytes, piece p lies at p ^ (row % 8)
             EXPECT_EQUAL(to.values()[row * 64 + (piece ^ row % 8) * 8], static_cast<uint16_t>(~values[row * 64 + piece * 8]));

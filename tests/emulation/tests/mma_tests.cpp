@@ -22,7 +22,9 @@ std::vector<D> product(const std::vector<T>& a, const std::vector<T>& b, size_t 
     for (size_t m = 0; m < M; ++m)
         for (size_t n = 0; n < N; ++n) {
             double sum = 0;
-            for (size_t k = 0; k < K; ++k) sum += static_cast<double>(static_cast<float>(a[m * K + k])) * static_cast<double>(static_cast<float>(b[n * K + k]));
+            for (size_t k = 0; k < K; ++k)
+                sum +=
+                    static_cast<double>(static_cast<float>(a[m * K + k])) * static_cast<double>(static_cast<float>(b[n * K + k]));
             d[m * N + n] = static_cast<D>(sum);
         }
     return d;
@@ -87,9 +89,9 @@ TEST(gemm_has_no_bank_conflicts) {
     halfbyte::emulation::start_counting();
     EXPECT_SUCCESS(gemm_bf16(a.data(), b.data(), c.data(), 64, 64, 64));
     for (const auto& [kernel, count] : halfbyte::emulation::stop_counting()) {
-        EXPECT_EQUAL(count.mma, 4 * 2 * 4 * 4);       // warps, rows, columns, steps of k
-        EXPECT_EQUAL(count.ldmatrix, 4 * 4 * 6);      // warps, steps, 2 of A and 4 of B
+        EXPECT_EQUAL(count.mma, 4 * 2 * 4 * 4);   // warps, rows, columns, steps of k
+        EXPECT_EQUAL(count.ldmatrix, 4 * 4 * 6);  // warps, steps, 2 of A and 4 of B
         EXPECT_EQUAL(count.bank_conflicts, 0);
-        EXPECT_EQUAL(count.barriers, 4 * 4);          // warps, two per 32 of k
+        EXPECT_EQUAL(count.barriers, 4 * 4);  // warps, two per 32 of k
     }
 }

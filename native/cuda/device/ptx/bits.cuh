@@ -7,8 +7,8 @@
 
 namespace halfbyte::cuda::ptx {
 
-// Four bytes out of the eight of {b, a} (a has bytes 0-3), chosen by the four nibbles of `selector`, lowest first. Bit 3 of a nibble
-// replicates the chosen byte's sign bit instead; __byte_perm spends an instruction on masking it away, this does not.
+// Four bytes out of the eight of {b, a} (a has bytes 0-3), chosen by the four nibbles of `selector`, lowest first. Bit 3 of a
+// nibble replicates the chosen byte's sign bit instead; __byte_perm spends an instruction on masking it away, this does not.
 __device__ __forceinline__ uint32_t prmt(uint32_t a, uint32_t b, uint32_t selector) {
     uint32_t result;
     asm("prmt.b32 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(selector));

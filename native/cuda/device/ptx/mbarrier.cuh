@@ -1,7 +1,7 @@
 // mbarrier: a barrier in shared memory that counts arrivals and bytes. Hopper.
 //
-// A phase completes when `count` arrivals have been made and as many bytes have come as were expected; then the next begins. Whoever
-// waits names the parity of the phase: 0 for the first, 1 for the second, 0 again.
+// A phase completes when `count` arrivals have been made and as many bytes have come as were expected; then the next begins.
+// Whoever waits names the parity of the phase: 0 for the first, 1 for the second, 0 again.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -15,7 +15,8 @@ namespace halfbyte::cuda::ptx {
 
 // By one thread; then fence_mbarrier_init, then a block barrier, before anyone uses it.
 __device__ __forceinline__ void mbarrier_init(uint64_t* barrier, uint32_t count) {
-    HALFBYTE_SINCE(90, asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(count) : "memory"););
+    HALFBYTE_SINCE(90, asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(count)
+                                    : "memory"););
 }
 
 // Makes the initialization visible to bulk copies.
@@ -33,13 +34,15 @@ __device__ __forceinline__ void mbarrier_arrive(uint64_t* barrier) {
 
 // One arrival, and the phase expects `bytes` more.
 __device__ __forceinline__ void mbarrier_arrive_expect(uint64_t* barrier, uint32_t bytes) {
-    HALFBYTE_SINCE(90, asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes)
-                                    : "memory"););
+    HALFBYTE_SINCE(90,
+                   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes)
+                                : "memory"););
 }
 
 // One arrival, when this thread's cp.async copies so far have landed.
 __device__ __forceinline__ void mbarrier_arrive_after_copies(uint64_t* barrier) {
-    HALFBYTE_SINCE(90, asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(shared_address(barrier)) : "memory"););
+    HALFBYTE_SINCE(90, asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(shared_address(barrier))
+                                    : "memory"););
 }
 
 // Whether the phase of `parity` has completed; may sleep for a while before saying no.

@@ -9,11 +9,13 @@
 
 namespace halfbyte::cuda::ptx {
 
-// ---- data that is read once: it passes by the first-level cache -------------------------------------------------------------------
+// ---- data that is read once: it passes by the first-level cache ----------------------------------------------------------------
 
 __device__ __forceinline__ uint4 load_streaming(const uint4* p) {
     uint4 v;
-    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p));
+    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                 : "l"(p));
     return v;
 }
 
@@ -29,7 +31,7 @@ __device__ __forceinline__ uint32_t load_streaming(const uint32_t* p) {
     return v;
 }
 
-// ---- the second-level cache ------------------------------------------------------------------------------------------------------
+// ---- the second-level cache ----------------------------------------------------------------------------------------------------
 
 // A policy for the loads below: what they bring is evicted first, or last. Since sm_80.
 __device__ __forceinline__ uint64_t policy_evict_first() {
@@ -54,7 +56,7 @@ __device__ __forceinline__ uint4 load_streaming(const uint4* p, uint64_t policy)
 
 __device__ __forceinline__ void prefetch_l2(const void* p) { asm volatile("prefetch.global.L2 [%0];" ::"l"(p)); }
 
-// ---- results that are not read again soon ------------------------------------------------------------------------------------------
+// ---- results that are not read again soon --------------------------------------------------------------------------------------
 
 __device__ __forceinline__ void store_streaming(uint4* p, uint4 v) {
     asm volatile("st.global.cs.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
@@ -68,7 +70,7 @@ __device__ __forceinline__ void store_streaming(uint32_t* p, uint32_t v) {
     asm volatile("st.global.cs.u32 [%0], %1;" ::"l"(p), "r"(v) : "memory");
 }
 
-// ---- order between the blocks of a grid --------------------------------------------------------------------------------------------
+// ---- order between the blocks of a grid ----------------------------------------------------------------------------------------
 
 __device__ __forceinline__ uint32_t load_acquire(const uint32_t* p) {
     uint32_t v;

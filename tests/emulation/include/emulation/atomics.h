@@ -1,5 +1,5 @@
-// Atomic operations and fences. Blocks run on several OS threads, so these are atomic for real. They announce themselves to the emulator;
-// the operation itself is hidden from the instrumentation, which would take it for a race.
+// Atomic operations and fences. Blocks run on several OS threads, so these are atomic for real. They announce themselves to the
+// emulator; the operation itself is hidden from the instrumentation, which would take it for a race.
 #pragma once
 
 #include <type_traits>
@@ -37,16 +37,16 @@ T atomically(T* p, Change change) {  // replaces *p by change(*p), returns the f
 }  // namespace halfbyte::emulation
 
 // Not a deduced type for `value`: as on a GPU, atomicAdd(&unsigned, 1) converts the 1.
-#define HALFBYTE_ATOMIC(function, expression)                                                   \
-    template <class T>                                                                          \
-    T function(T* p, std::type_identity_t<T> value) {                                           \
-        return halfbyte::emulation::atomically(p, [=](T former) -> T { return expression; });   \
+#define HALFBYTE_ATOMIC(function, expression)                                                 \
+    template <class T>                                                                        \
+    T function(T* p, std::type_identity_t<T> value) {                                         \
+        return halfbyte::emulation::atomically(p, [=](T former) -> T { return expression; }); \
     }
 HALFBYTE_ATOMIC(atomicAdd, static_cast<T>(former + value))
 HALFBYTE_ATOMIC(atomicSub, static_cast<T>(former - value))
 HALFBYTE_ATOMIC(atomicMin, former < value ? former : value)
 HALFBYTE_ATOMIC(atomicMax, former > value ? former : value)
-HALFBYTE_ATOMIC(atomicAnd, former & value)
+HALFBYTE_ATOMIC(atomicAnd, former& value)
 HALFBYTE_ATOMIC(atomicOr, former | value)
 HALFBYTE_ATOMIC(atomicXor, former ^ value)
 HALFBYTE_ATOMIC(atomicExch, (static_cast<void>(former), value))

@@ -1,5 +1,5 @@
-// Device functions without side effects: bits, conversions and IEEE arithmetic with its rounding written out. The compiler of kernels here
-// neither contracts nor reorders floating-point operations, so a plain operator rounds as its __f..._rn form does.
+// Device functions without side effects: bits, conversions and IEEE arithmetic with its rounding written out. The compiler of
+// kernels here neither contracts nor reorders floating-point operations, so a plain operator rounds as its __f..._rn form does.
 #pragma once
 
 #include <bit>
@@ -70,21 +70,40 @@ inline float __double2float_rn(double x) { return static_cast<float>(x); }
 
 // Minimum and maximum of integers, as CUDA names them; those of floats are <cmath>'s fminf and fmaxf, which also ignore NaN.
 template <class A, class B>
-    requires(std::is_integral_v<A> && std::is_integral_v<B>)
-constexpr std::common_type_t<A, B> min(A a, B b) {
+requires(std::is_integral_v<A>&& std::is_integral_v<B>) constexpr std::common_type_t<A, B> min(A a, B b) {
     return static_cast<std::common_type_t<A, B>>(a) < static_cast<std::common_type_t<A, B>>(b) ? a : b;
 }
 template <class A, class B>
-    requires(std::is_integral_v<A> && std::is_integral_v<B>)
-constexpr std::common_type_t<A, B> max(A a, B b) {
+requires(std::is_integral_v<A>&& std::is_integral_v<B>) constexpr std::common_type_t<A, B> max(A a, B b) {
     return static_cast<std::common_type_t<A, B>>(a) < static_cast<std::common_type_t<A, B>>(b) ? b : a;
 }
 
 // Loads and stores with cache hints are loads and stores.
-template <class T> T __ldg(const T* p) { return *p; }
-template <class T> T __ldcg(const T* p) { return *p; }
-template <class T> T __ldcs(const T* p) { return *p; }
-template <class T> T __ldlu(const T* p) { return *p; }
-template <class T> void __stcs(T* p, std::type_identity_t<T> value) { *p = value; }
-template <class T> void __stcg(T* p, std::type_identity_t<T> value) { *p = value; }
-template <class T> void __stwt(T* p, std::type_identity_t<T> value) { *p = value; }
+template <class T>
+T __ldg(const T* p) {
+    return *p;
+}
+template <class T>
+T __ldcg(const T* p) {
+    return *p;
+}
+template <class T>
+T __ldcs(const T* p) {
+    return *p;
+}
+template <class T>
+T __ldlu(const T* p) {
+    return *p;
+}
+template <class T>
+void __stcs(T* p, std::type_identity_t<T> value) {
+    *p = value;
+}
+template <class T>
+void __stcg(T* p, std::type_identity_t<T> value) {
+    *p = value;
+}
+template <class T>
+void __stwt(T* p, std::type_identity_t<T> value) {
+    *p = value;
+}

@@ -1,5 +1,5 @@
-// __syncthreads and what the lanes of a warp do together. Each call notes its place in the source, for reports and because barriers at
-// different places are different barriers.
+// __syncthreads and what the lanes of a warp do together. Each call notes its place in the source, for reports and because
+// barriers at different places are different barriers.
 #pragma once
 
 #include <cstdint>
@@ -35,20 +35,26 @@ inline int __syncthreads_or(int predicate, HALFBYTE_HERE) { return halfbyte::emu
 inline int __syncthreads_and(int predicate, HALFBYTE_HERE) { return halfbyte::emulation::sync_threads(predicate == 0, where) == 0; }
 inline void __syncwarp(unsigned mask = 0xffffffffu, HALFBYTE_HERE) { halfbyte::emulation::sync_warp(mask, where); }
 
-inline unsigned __ballot_sync(unsigned mask, int predicate, HALFBYTE_HERE) { return halfbyte::emulation::ballot(mask, predicate != 0, where); }
-inline int __any_sync(unsigned mask, int predicate, HALFBYTE_HERE) { return halfbyte::emulation::ballot(mask, predicate != 0, where) != 0; }
-inline int __all_sync(unsigned mask, int predicate, HALFBYTE_HERE) { return halfbyte::emulation::ballot(mask, predicate == 0, where) == 0; }
+inline unsigned __ballot_sync(unsigned mask, int predicate, HALFBYTE_HERE) {
+    return halfbyte::emulation::ballot(mask, predicate != 0, where);
+}
+inline int __any_sync(unsigned mask, int predicate, HALFBYTE_HERE) {
+    return halfbyte::emulation::ballot(mask, predicate != 0, where) != 0;
+}
+inline int __all_sync(unsigned mask, int predicate, HALFBYTE_HERE) {
+    return halfbyte::emulation::ballot(mask, predicate == 0, where) == 0;
+}
 template <class T>
 unsigned __match_any_sync(unsigned mask, T value, HALFBYTE_HERE) {
     return halfbyte::emulation::match_any(mask, halfbyte::emulation::to_bits(value), where);
 }
 
-#define HALFBYTE_SHUFFLE(function, kind, operand_type)                                                                              \
-    template <class T>                                                                                                              \
-    T function(unsigned mask, T value, operand_type operand, int width = 32, HALFBYTE_HERE) {                                       \
-        namespace emulation = halfbyte::emulation;                                                                                  \
-        return emulation::from_bits<T>(emulation::shuffle(emulation::Shuffle::kind, mask, emulation::to_bits(value),                \
-                                                          static_cast<unsigned>(operand), static_cast<unsigned>(width), where));    \
+#define HALFBYTE_SHUFFLE(function, kind, operand_type)                                                                           \
+    template <class T>                                                                                                           \
+    T function(unsigned mask, T value, operand_type operand, int width = 32, HALFBYTE_HERE) {                                    \
+        namespace emulation = halfbyte::emulation;                                                                               \
+        return emulation::from_bits<T>(emulation::shuffle(emulation::Shuffle::kind, mask, emulation::to_bits(value),             \
+                                                          static_cast<unsigned>(operand), static_cast<unsigned>(width), where)); \
     }
 HALFBYTE_SHUFFLE(__shfl_sync, kIndex, int)
 HALFBYTE_SHUFFLE(__shfl_up_sync, kUp, unsigned)
@@ -56,11 +62,11 @@ HALFBYTE_SHUFFLE(__shfl_down_sync, kDown, unsigned)
 HALFBYTE_SHUFFLE(__shfl_xor_sync, kXor, int)
 #undef HALFBYTE_SHUFFLE
 
-#define HALFBYTE_REDUCE(function, kind)                                                                                   \
-    template <class T>                                                                                                    \
-    T function(unsigned mask, T value, HALFBYTE_HERE) {                                                                   \
-        namespace emulation = halfbyte::emulation;                                                                        \
-        return static_cast<T>(emulation::reduce(emulation::Reduce::kind, mask, static_cast<int64_t>(value), where));      \
+#define HALFBYTE_REDUCE(function, kind)                                                                              \
+    template <class T>                                                                                               \
+    T function(unsigned mask, T value, HALFBYTE_HERE) {                                                              \
+        namespace emulation = halfbyte::emulation;                                                                   \
+        return static_cast<T>(emulation::reduce(emulation::Reduce::kind, mask, static_cast<int64_t>(value), where)); \
     }
 HALFBYTE_REDUCE(__reduce_add_sync, kAdd)
 HALFBYTE_REDUCE(__reduce_min_sync, kMin)

@@ -5,8 +5,12 @@
 
 namespace halfbyte::cuda::ptx {
 
-inline void barrier_sync(unsigned barrier, unsigned threads, HALFBYTE_HERE) { emulation::named_barrier_sync(barrier, threads, where); }
-inline void barrier_arrive(unsigned barrier, unsigned threads, HALFBYTE_HERE) { emulation::named_barrier_arrive(barrier, threads, where); }
+inline void barrier_sync(unsigned barrier, unsigned threads, HALFBYTE_HERE) {
+    emulation::named_barrier_sync(barrier, threads, where);
+}
+inline void barrier_arrive(unsigned barrier, unsigned threads, HALFBYTE_HERE) {
+    emulation::named_barrier_arrive(barrier, threads, where);
+}
 inline void grid_dependency_wait() {}
 inline void grid_dependency_launch() {}
 

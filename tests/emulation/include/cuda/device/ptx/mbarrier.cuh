@@ -1,5 +1,5 @@
-// Shadows native/cuda/device/ptx/mbarrier.cuh. A thread that waits does not spin but sleeps until the phase completes, so that waiting for
-// ever is seen as the deadlock it is.
+// Shadows native/cuda/device/ptx/mbarrier.cuh. A thread that waits does not spin but sleeps until the phase completes, so that
+// waiting for ever is seen as the deadlock it is.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -24,7 +24,9 @@ inline bool mbarrier_try_wait(uint64_t* barrier, uint32_t parity, HALFBYTE_HERE)
     return true;
 }
 inline void mbarrier_wait(uint64_t* barrier, uint32_t parity, HALFBYTE_HERE) { emulation::mbarrier_wait(barrier, parity, where); }
-inline bool mbarrier_test_wait(uint64_t* barrier, uint32_t parity, HALFBYTE_HERE) { return emulation::mbarrier_test(barrier, parity, where); }
+inline bool mbarrier_test_wait(uint64_t* barrier, uint32_t parity, HALFBYTE_HERE) {
+    return emulation::mbarrier_test(barrier, parity, where);
+}
 inline void fence_proxy_async() { emulation::proxy_fence(); }
 
 }  // namespace halfbyte::cuda::ptx

@@ -19,7 +19,9 @@ inline void load_matrix_transposed(uint32_t (&registers)[Matrices], const void* 
     static_assert(Matrices == 2 || Matrices == 4);
     emulation::load_matrix(registers, Matrices, true, row, where);
 }
-inline void store_matrix(void* row, const uint32_t (&registers)[4], HALFBYTE_HERE) { emulation::store_matrix(registers, 4, false, row, where); }
+inline void store_matrix(void* row, const uint32_t (&registers)[4], HALFBYTE_HERE) {
+    emulation::store_matrix(registers, 4, false, row, where);
+}
 
 inline void mma_m16n8k16_f16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], HALFBYTE_HERE) {
     emulation::mma(emulation::Mma::kM16N8K16Float16, d, a, b, where);

@@ -25,8 +25,8 @@ inline void wgmma_wait(HALFBYTE_HERE) {
 }
 
 template <bool MnMajorA, bool MnMajorB, class D>
-inline void wgmma_issue(emulation::WgmmaType type, D* d, int registers, const uint32_t* fragment, uint64_t a, uint64_t b, bool accumulate,
-                        emulation::Site where) {
+inline void wgmma_issue(emulation::WgmmaType type, D* d, int registers, const uint32_t* fragment, uint64_t a, uint64_t b,
+                        bool accumulate, emulation::Site where) {
     emulation::Wgmma operation{};
     operation.type = type;
     operation.n = static_cast<unsigned>(2 * registers);
