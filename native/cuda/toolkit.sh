@@ -35,7 +35,11 @@ find_nvcc() {
     local candidate version
     for candidate in "${CUDACXX:-}" "${CUDA_PATH:+$CUDA_PATH/bin/nvcc}" "$(command -v nvcc || true)" /usr/local/cuda/bin/nvcc \
         "$home/bin/nvcc"; do
-        [[ -n $candidate && -x $(command -v "$candidate" || true) ]] || continue
+        [[ -n $candidate ]] || continue
+        if [[ ! -x $(command -v "$candidate" || true) ]]; then
+            [[ $candidate != "${CUDACXX:-}" && $candidate != "${CUDA_PATH:-}/bin/nvcc" ]] || say "passing over $candidate: it does not exist"
+            continue
+        fi
         version=$(version_of "$candidate")
         if is_new_enough "$version"; then
             command -v "$candidate"
@@ -63,7 +67,7 @@ private_apt() {
         -o Dir::Etc::PreferencesParts="$root/none" -o Dir::State="$root/state" -o Dir::State::status="$root/status" -o Dir::Cache="$root/cache" \
         -o APT::Architecture=amd64 -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none -o Acquire::Retries=3 \
         -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false \
-        -o Dpkg::Use-Pty=0 "${@:2}"
+        -o APT::Update::Error-Mode=any -o Dpkg::Use-Pty=0 "${@:2}"
 }
 
 fetch() {

@@ -1,5 +1,7 @@
 // The functions of the CUDA runtime that Halfbyte's host code calls, with the toolkit's own declarations: one device, whose
 // streams do their work at once.
+#include "api.h"
+
 #include <cuda.h>
 #include <cuda_runtime_api.h>
 
@@ -28,29 +30,10 @@ thread_local std::string t_text;  // of the last fault, for cudaGetErrorString
 std::mutex g_mutex;
 std::unordered_map<const void*, size_t> g_shared_limit;  // per kernel, what cudaFuncSetAttribute allowed
 
-cudaError_t status(cudaError_t error) {
-    if (error != cudaSuccess) t_error = error;
-    return error;
-}
-
 // The device to emulate: "75", "80", "86", "89" or "90", so that code that chooses by architecture can be tested.
 int architecture() {
     const char* text = std::getenv("HALFBYTE_EMULATION_ARCHITECTURE");
     return text != nullptr && std::atoi(text) > 0 ? std::atoi(text) : 90;
-}
-
-bool is_device_range(const void* p, size_t bytes) {
-    const DeviceMemory& memory = DeviceMemory::instance();
-    return !memory.contains(p) || memory.is_valid(p, bytes);
-}
-
-cudaError_t copy(void* destination, const void* source, size_t bytes) {
-    if (bytes == 0) return cudaSuccess;
-    const std::lock_guard lock(device_mutex());
-    if (destination == nullptr || source == nullptr || !is_device_range(destination, bytes) || !is_device_range(source, bytes))
-        return status(cudaErrorInvalidValue);
-    std::memmove(destination, source, bytes);
-    return cudaSuccess;
 }
 
 int attribute(cudaDeviceAttr which) {
@@ -92,6 +75,13 @@ cudaError_t driver_function(const char* symbol, void** function, cudaDriverEntry
 }
 
 }  // namespace
+
+namespace halfbyte::emulation {
+cudaError_t status(cudaError_t error) {
+    if (error != cudaSuccess) t_error = error;
+    return error;
+}
+}  // namespace halfbyte::emulation
 
 extern "C" {
 
@@ -152,45 +142,6 @@ const char* cudaGetErrorName(cudaError_t error) {
 
 const char* cudaGetErrorString(cudaError_t error) {
     return error == cudaErrorLaunchFailure && !t_text.empty() ? t_text.c_str() : cudaGetErrorName(error);
-}
-
-// ---- memory --------------------------------------------------------------------------------------------------------------------
-
-cudaError_t cudaMalloc(void** memory, size_t bytes) {
-    const std::lock_guard lock(device_mutex());
-    *memory = bytes == 0 ? nullptr : DeviceMemory::instance().allocate(bytes);
-    return status(bytes == 0 || *memory != nullptr ? cudaSuccess : cudaErrorMemoryAllocation);
-}
-cudaError_t cudaFree(void* memory) {
-    const std::lock_guard lock(device_mutex());
-    return status(memory == nullptr || DeviceMemory::instance().free(memory) ? cudaSuccess : cudaErrorInvalidValue);
-}
-cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t) { return cudaMalloc(memory, bytes); }
-cudaError_t cudaFreeAsync(void* memory, cudaStream_t) { return cudaFree(memory); }
-cudaError_t cudaMallocHost(void** memory, size_t bytes) { return cudaMalloc(memory, bytes); }
-cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) { return cudaMalloc(memory, bytes); }
-cudaError_t cudaFreeHost(void* memory) { return cudaFree(memory); }
-
-cudaError_t cudaMemcpy(void* destination, const void* source, size_t bytes, cudaMemcpyKind) {
-    return copy(destination, source, bytes);
-}
-cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes, cudaMemcpyKind, cudaStream_t) {
-    return copy(destination, source, bytes);
-}
-cudaError_t cudaMemset(void* memory, int value, size_t bytes) {
-    const std::lock_guard lock(device_mutex());
-    if (bytes != 0 && !DeviceMemory::instance().is_valid(memory, bytes)) return status(cudaErrorInvalidValue);
-    if (bytes != 0) std::memset(memory, value, bytes);
-    return cudaSuccess;
-}
-cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t) { return cudaMemset(memory, value, bytes); }
-
-cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* p) {
-    const bool device = DeviceMemory::instance().contains(p);
-    *attributes = {};
-    attributes->type = device ? cudaMemoryTypeDevice : cudaMemoryTypeUnregistered;
-    attributes->devicePointer = device ? const_cast<void*>(p) : nullptr;
-    return cudaSuccess;
 }
 
 // ---- streams and events: everything is done when the call that enqueued it returns ---------------------------------------------

@@ -174,20 +174,6 @@ void Block::suspend(const char* waits_for, Site where) {
     if (next != running_) switch_to(next);
 }
 
-void Block::warpgroup_together(void (*execute)(Block&, unsigned), unsigned operand, Site where) {
-    const unsigned group = running_->rank / 128;
-    if (count_ < 128 * (group + 1))
-        fail(Fault::kDivergentWarp, nullptr, where,
-             "wgmma by threads 128 to 255 and so on; the last group of this block is not whole");
-    std::vector<Thread*>& waiting = warpgroups_[group];
-    waiting.push_back(running_);
-    if (waiting.size() == 128) {
-        execute(*this, operand);
-        wake(waiting);
-    }
-    suspend("wgmma.wait_group", where);
-}
-
 void Block::yield() {
     wake(*running_);
     suspend("a loop that polls", Site());
@@ -229,28 +215,6 @@ void Block::fail(Fault fault, const void* code, Site where, const char* format, 
     failed_ = true;
     switch_to(nullptr);
     __builtin_unreachable();
-}
-
-// ---- who has seen what ---------------------------------------------------------------------------------------------------------
-
-void Block::release_to(Seen& target) {
-    target.join(running_->seen);
-    target.add(running_->rank, running_->clock++);
-}
-
-void Block::synchronize(const std::vector<Thread*>& threads) {
-    Seen all = threads.front()->seen;
-    std::vector<Seen::Entry> entries;
-    for (const Thread* thread : threads) {
-        all.join(thread->seen);
-        entries.push_back({thread->rank, thread->clock});
-    }
-    all.add(entries);
-    for (Thread* thread : threads) {
-        thread->seen = all;
-        ++thread->clock;
-    }
-    counters.flush();
 }
 
 }  // namespace halfbyte::emulation

@@ -1,7 +1,6 @@
 #include "warp.h"
 
 #include <bit>
-#include <cstring>
 
 #include "block.h"
 
@@ -21,7 +20,7 @@ bool Warp::join(Block& block, const char* instruction, uint32_t mask, void* oper
                    mask, self.lane());
     self.deposit = operands;
     for (Gathering& gathering : gatherings_) {
-        if (gathering.mask != mask || std::strcmp(gathering.instruction, instruction) != 0) continue;
+        if (gathering.mask != mask || gathering.instruction != instruction) continue;  // one literal per instruction
         if (gathering.where.line() != where.line())
             block.fail(Fault::kDivergentWarp, nullptr, where, "executes %s while other lanes of its mask wait in the one at %s",
                        instruction, to_text(gathering.where).c_str());
