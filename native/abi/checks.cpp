@@ -33,8 +33,8 @@ int64_t check_elements(int64_t N, int64_t K, int64_t index) {
 
 std::string to_string(Name name) {
     std::string text = name.text;
-    if (name.index >= 0) text += "[" + std::to_string(name.index) + "]";
-    if (name.member != nullptr) text += std::string(".") + name.member;
+    if (name.index >= 0) text.append("[").append(std::to_string(name.index)).append("]");
+    if (name.member != nullptr) text.append(".").append(name.member);
     return text;
 }
 
@@ -46,14 +46,15 @@ Stream& live_stream(halfbyte_stream handle) {
     return *stream;
 }
 
-DType dtype_of(int32_t dtype, const char* name) {
+DType dtype_of(int32_t dtype, Name name) {
     switch (dtype) {
         case HALFBYTE_DTYPE_FLOAT32:
         case HALFBYTE_DTYPE_FLOAT16:
         case HALFBYTE_DTYPE_BFLOAT16:
             return static_cast<DType>(dtype);
         default:
-            fail(HALFBYTE_STATUS_INVALID_DTYPE, "%s is %d; expected 1 (float32), 2 (float16) or 3 (bfloat16).", name, dtype);
+            fail(HALFBYTE_STATUS_INVALID_DTYPE, "%s is %d; expected 1 (float32), 2 (float16) or 3 (bfloat16).",
+                 to_string(name).c_str(), dtype);
     }
 }
 
@@ -61,10 +62,10 @@ void require_not_negative(int64_t value, const char* name) {
     if (value < 0) fail(HALFBYTE_STATUS_INVALID_SIZE, "%s is %lld; expected 0 or more.", name, ll(value));
 }
 
-void require_blocksize(int64_t blocksize, const char* name) {
+void require_blocksize(int64_t blocksize, Name name) {
     if (!is_blocksize(blocksize))
-        fail(HALFBYTE_STATUS_INVALID_FORMAT, "%s is %lld; expected 32, 64, 128, 256, 512, 1024, 2048 or 4096.", name,
-             ll(blocksize));
+        fail(HALFBYTE_STATUS_INVALID_FORMAT, "%s is %lld; expected 32, 64, 128, 256, 512, 1024, 2048 or 4096.",
+             to_string(name).c_str(), ll(blocksize));
 }
 
 int64_t checked_bytes(int64_t count, int64_t size, const char* name) {
@@ -94,7 +95,7 @@ void Ranges::add(Name name, const void* data, int64_t rows, int64_t cols, int64_
     const Range range{name, begin, rows, cols * size, ld * size, is_output};
     if (begin > std::numeric_limits<uintptr_t>::max() - static_cast<uintptr_t>((rows - 1) * ld * size + cols * size))
         fail(HALFBYTE_STATUS_INVALID_SIZE, "%s does not fit the address space.", to_string(name).c_str());
-    if (size_ < few_.size()) few_[size_] = range;
+    if (size_ < kFew) new (few_ + size_ * sizeof(Range)) Range(range);
     else more_.push_back(range);
     ++size_;
 }
@@ -134,11 +135,11 @@ void Ranges::finish() const {
 void check_shape(const Stream& stream, const halfbyte_weight_4bit& weight, int64_t index) {
     require_device(stream, weight.device, index);
     check_elements(weight.N, weight.K, index);
-    require_blocksize(weight.blocksize, to_string(part(index, "blocksize")).c_str());
+    require_blocksize(weight.blocksize, part(index, "blocksize"));
     if (weight.quant_type < HALFBYTE_QUANT_TYPE_FP4 || weight.quant_type > HALFBYTE_QUANT_TYPE_CUSTOM)
         fail(HALFBYTE_STATUS_INVALID_FORMAT, "%s is %lld; expected 1 (FP4), 2 (NF4) or 3 (custom).",
              to_string(part(index, "quant_type")).c_str(), ll(weight.quant_type));
-    if (is_nested(weight)) require_blocksize(weight.nested_blocksize, to_string(part(index, "nested_blocksize")).c_str());
+    if (is_nested(weight)) require_blocksize(weight.nested_blocksize, part(index, "nested_blocksize"));
 }
 
 void check_shape(const Stream& stream, const halfbyte_weight_int8& weight, int64_t index) {

@@ -2,8 +2,9 @@
 // what was found. See halfbyte.h section 1 for the rules.
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,16 @@
 
 namespace halfbyte::abi {
 
+// The name of an argument in an error: "x", or "outputs[2].y".
+struct Name {
+    const char* text;
+    int64_t index = -1;
+    const char* member = nullptr;
+};
+
+// Its text. Only for errors: a check must cost nothing while all is well.
+std::string to_string(Name name);
+
 // The stream behind a handle, or NULL_POINTER / INVALID_HANDLE.
 Stream& live_stream(halfbyte_stream handle);
 
@@ -19,19 +30,12 @@ Stream& live_stream(halfbyte_stream handle);
 template <class T>
 T* require_host(T* pointer, const char* name);
 
-DType dtype_of(int32_t dtype, const char* name);
+DType dtype_of(int32_t dtype, Name name);
+void require_blocksize(int64_t blocksize, Name name);
 void require_not_negative(int64_t value, const char* name);
-void require_blocksize(int64_t blocksize, const char* name);
 
 // count * size in bytes, or INVALID_SIZE if that is beyond int64.
 int64_t checked_bytes(int64_t count, int64_t size, const char* name);
-
-// The name of an argument in an error: "x", or "outputs[2].y".
-struct Name {
-    const char* text;
-    int64_t index = -1;
-    const char* member = nullptr;
-};
 
 // The memory of one call. Each range is checked for null and alignment as it is added, for overlap by finish().
 class Ranges {
@@ -72,10 +76,14 @@ class Ranges {
 
     static void require_ld(int64_t ld, Name name, int64_t cols);
     void add(Name name, const void* data, int64_t rows, int64_t cols, int64_t ld, int64_t size, bool is_output);
-    const Range& at(size_t i) const { return i < few_.size() ? few_[i] : more_[i - few_.size()]; }
+    const Range& at(size_t i) const {
+        return i < kFew ? *std::launder(reinterpret_cast<const Range*>(few_ + i * sizeof(Range))) : more_[i - kFew];
+    }
 
-    // Calls with up to five weights need no allocation.
-    std::array<Range, 48> few_;
+    // Calls with up to five weights need no allocation. Bytes rather than an array of Range: clearing 48 of them costs as much as
+    // all the checks.
+    static constexpr size_t kFew = 48;
+    alignas(Range) std::byte few_[kFew * sizeof(Range)];
     std::vector<Range> more_;
     size_t size_ = 0;
 };
@@ -87,9 +95,6 @@ void check_shape(const Stream& stream, const halfbyte_weight_int8& weight, int64
 // And its memory.
 void add_inputs(Ranges& ranges, const halfbyte_weight_4bit& weight, int64_t index);
 void add_inputs(Ranges& ranges, const halfbyte_weight_int8& weight, int64_t index);
-
-// The value written: "outputs[2].y".
-std::string to_string(Name name);
 
 template <class T>
 T* require_host(T* pointer, const char* name) {

@@ -28,7 +28,7 @@ inline void require_activations(int64_t M, int64_t K) {
 
 template <class Weight>
 MatMul<Weight> matmul_shape(const Stream& stream, int64_t count, const Weight* weights, int32_t dtype, int64_t M, float threshold) {
-    const DType type = dtype_of(dtype, "dtype");
+    const DType type = dtype_of(dtype, {"dtype"});
     const int64_t K = check_weights(stream, count, weights, M);
     require_activations(M, K);
     if (!(threshold >= 0))
@@ -48,7 +48,7 @@ void check_matmul(const MatMul<Weight>& op, int64_t workspace_bytes, int64_t wor
             if (output.bias_dtype < INT32_MIN || output.bias_dtype > INT32_MAX)
                 fail(HALFBYTE_STATUS_INVALID_DTYPE, "outputs[%lld].bias_dtype is not in enum halfbyte_dtype.",
                      static_cast<long long>(i));
-            const DType bias = dtype_of(static_cast<int32_t>(output.bias_dtype), to_string({"outputs", i, "bias_dtype"}).c_str());
+            const DType bias = dtype_of(static_cast<int32_t>(output.bias_dtype), {"outputs", i, "bias_dtype"});
             ranges.input({"outputs", i, "bias"}, output.bias, N, size_of(bias));
         }
         ranges.output({"outputs", i, "y"}, output.y, op.M, N, output.ldy, {"outputs", i, "ldy"}, size_of(op.dtype));
@@ -59,7 +59,7 @@ void check_matmul(const MatMul<Weight>& op, int64_t workspace_bytes, int64_t wor
 
 template <class Weight>
 MatMulTransposed<Weight> transposed_shape(const Stream& stream, int64_t count, const Weight* weights, int32_t dtype, int64_t M) {
-    const DType type = dtype_of(dtype, "dtype");
+    const DType type = dtype_of(dtype, {"dtype"});
     const int64_t K = check_weights(stream, count, weights, M);
     if (count == 0)
         fail(HALFBYTE_STATUS_INVALID_SIZE, "count is 0; dx needs at least one weight, which says how long its rows are.");

@@ -36,9 +36,9 @@ int32_t halfbyte_quantize_4bit(halfbyte_stream stream, const void* input, int32_
                                int32_t quant_type, const float* codebook, uint8_t* packed, float* absmax) {
     return abi::call([&] {
         Stream& live = live_stream(stream);
-        const DType type = abi::dtype_of(dtype, "dtype");
+        const DType type = abi::dtype_of(dtype, {"dtype"});
         abi::checked_bytes(n, size_of(type), "n");
-        abi::require_blocksize(blocksize, "blocksize");
+        abi::require_blocksize(blocksize, {"blocksize"});
         const float* table = table_of(quant_type, codebook);
         Ranges ranges;
         ranges.input({"input"}, input, n, size_of(type));
@@ -54,7 +54,7 @@ int32_t halfbyte_dequantize_4bit(halfbyte_stream stream, const halfbyte_weight_4
     return abi::call([&] {
         Stream& live = live_stream(stream);
         abi::require_host(weight, "weight");
-        const DType type = abi::dtype_of(dtype, "dtype");
+        const DType type = abi::dtype_of(dtype, {"dtype"});
         abi::check_shape(live, *weight, -1);
         Ranges ranges;
         abi::add_inputs(ranges, *weight, -1);

@@ -26,9 +26,9 @@ int32_t halfbyte_quantize_blockwise(halfbyte_stream stream, const void* input, i
                                     const float* codebook, uint8_t* codes, float* absmax) {
     return abi::call([&] {
         Stream& live = live_stream(stream);
-        const DType type = abi::dtype_of(dtype, "dtype");
+        const DType type = abi::dtype_of(dtype, {"dtype"});
         abi::checked_bytes(n, size_of(type), "n");
-        abi::require_blocksize(blocksize, "blocksize");
+        abi::require_blocksize(blocksize, {"blocksize"});
         Ranges ranges;
         ranges.input({"input"}, input, n, size_of(type));
         if (codebook != nullptr) ranges.input({"codebook"}, codebook, 256, 4);
@@ -45,9 +45,9 @@ int32_t halfbyte_dequantize_blockwise(halfbyte_stream stream, const uint8_t* cod
                                       int64_t blocksize, const float* codebook, void* output, int32_t dtype) {
     return abi::call([&] {
         Stream& live = live_stream(stream);
-        const DType type = abi::dtype_of(dtype, "dtype");
+        const DType type = abi::dtype_of(dtype, {"dtype"});
         abi::checked_bytes(n, size_of(type), "n");
-        abi::require_blocksize(blocksize, "blocksize");
+        abi::require_blocksize(blocksize, {"blocksize"});
         Ranges ranges;
         ranges.input({"codes"}, codes, n, 1);
         ranges.input({"absmax"}, absmax, ceil_div(n, blocksize), 4);

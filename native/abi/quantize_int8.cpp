@@ -24,7 +24,7 @@ int32_t halfbyte_quantize_int8_rows(halfbyte_stream stream, const void* input, i
                                     int64_t* outlier_count, void* workspace, int64_t workspace_bytes) {
     return abi::call([&] {
         Stream& live = live_stream(stream);
-        const DType type = abi::dtype_of(dtype, "dtype");
+        const DType type = abi::dtype_of(dtype, {"dtype"});
         check_rows(rows, cols, threshold);
         if (threshold == 0 && (outlier_columns != nullptr || outlier_count != nullptr))
             fail(HALFBYTE_STATUS_INVALID_VALUE,
@@ -58,7 +58,7 @@ int32_t halfbyte_dequantize_int8(halfbyte_stream stream, const halfbyte_weight_i
     return abi::call([&] {
         Stream& live = live_stream(stream);
         abi::require_host(weight, "weight");
-        const DType type = abi::dtype_of(dtype, "dtype");
+        const DType type = abi::dtype_of(dtype, {"dtype"});
         abi::check_shape(live, *weight, -1);
         Ranges ranges;
         abi::add_inputs(ranges, *weight, -1);

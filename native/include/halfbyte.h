@@ -267,7 +267,8 @@ typedef struct halfbyte_weight_4bit
  *   absmax[b] = max |x| over the block (NaN ignored; 0 if all are NaN or 0),  inv = 1.0f / absmax[b] (correctly rounded)
  *   t = float(x) * inv
  *   NF4, CUSTOM: code = number of the 15 midpoints T[i] = float((v[i] + v[i+1]) / 2) with t > T[i]   (a tie goes down, NaN is 0)
- *   FP4: code = 8 * (t < 0) + magnitude, by |t| > 5/6, 0.583333, 5/12, 7/24, 5/24, 11/128, 1/384 -> 3, 2, 5, 4, 7, 6, 1, else 0
+ *   FP4: code = 8 * (t < 0) + magnitude, where the first of these float32 that |t| exceeds gives the magnitude, else 0:
+ *        0.8333333: 3,  0.583333: 2,  0.4166667: 5,  0.29166667: 4,  0.20833333: 7,  0.0859375: 6,  0.00260417: 1
  * So an all-zero block has absmax 0 and code 0 everywhere; an infinite element makes absmax infinite.
  * `codebook`: host, float32 [16], ascending and finite, required for CUSTOM; must be null otherwise.
  * `packed`, `absmax`: as in the layout above. */
@@ -332,7 +333,8 @@ typedef struct halfbyte_weight_int8
 /* Quantizes each row of `input` [rows, cols] (type `dtype`, leading dimension `ldinput`).
  *   outlier(r, c) = threshold > 0 and |x(r, c)| >= threshold
  *   absmax[r] = max |x(r, c)| over c that are no outlier (NaN ignored),  scale = 127.0f / absmax[r]
- *   codes[r, c] = round_half_even(float(x) * scale); 0 for NaN, and 0 in every row of a column that has an outlier in any row
+ *   codes[r, c] = round_half_even(float(x) * scale), clamped to -127..127 (it can only exceed them where absmax is so small that
+ *                 scale is infinite); 0 if the product is NaN, and 0 in every row of a column that has an outlier in any row
  *   outlier_columns = the columns that have an outlier, ascending; outlier_count[0] their number
  * threshold 0 means no outliers (how weights are quantized); negative or NaN is INVALID_VALUE. `codes` is dense [rows, cols].
  *   outlier_columns: int64 [cols], outlier_count: int64 [1], both on the device; both null if threshold is 0.

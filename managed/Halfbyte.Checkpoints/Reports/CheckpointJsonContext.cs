@@ -1,0 +1,14 @@
+using System.Text.Json.Serialization;
+
+namespace Halfbyte.Checkpoints;
+
+/// <summary>Serializes the reports without reflection: <c>JsonSerializer.Serialize(report, CheckpointJsonContext.Default.ConversionReport)</c>.</summary>
+[JsonSourceGenerationOptions(
+    WriteIndented = true,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
+[JsonSerializable(typeof(ConversionReport))]
+[JsonSerializable(typeof(InspectionReport))]
+[JsonSerializable(typeof(VerificationReport))]
+[JsonSerializable(typeof(ComparisonReport))]
+public sealed partial class CheckpointJsonContext : JsonSerializerContext;

@@ -1,0 +1,64 @@
+namespace Halfbyte.Cli.Tests;
+
+/// <summary>Command lines that cannot be carried out: exit code 2, a sentence on standard error, nothing on standard output.</summary>
+public class UsageTests
+{
+    [TestCase("quantize")]
+    [TestCase("quantize in out")]
+    [TestCase("quantize in out --format nf5")]
+    [TestCase("quantize in out --format nf4 --block-size 63")]
+    [TestCase("quantize in out --format nf4 --block-size many")]
+    [TestCase("quantize in out --format nf4 --device tpu")]
+    [TestCase("quantize in out --format nf4 --device cuda:-1")]
+    [TestCase("quantize in out --format nf4 --threshold 6")]
+    [TestCase("quantize in out --format int8 --threshold -1")]
+    [TestCase("quantize in out --format int8 --threshold NaN")]
+    [TestCase("quantize in out --format int8 --double-quant")]
+    [TestCase("quantize in out --format int8 --block-size 64")]
+    [TestCase("quantize in out --format nf4 --max-shard-bytes 0")]
+    [TestCase("quantize in out surplus --format nf4")]
+    [TestCase("quantize in out --format nf4 --nonsense")]
+    [TestCase("dequantize in")]
+    [TestCase("dequantize in out --dtype int8")]
+    [TestCase("inspect")]
+    [TestCase("inspect a b")]
+    [TestCase("inspect a --depth 0")]
+    [TestCase("verify")]
+    [TestCase("compare a")]
+    [TestCase("bench --threads 0")]
+    [TestCase("bench --filter no-such-row")]
+    [TestCase("demo --layers 0")]
+    [TestCase("demo --layers few")]
+    [TestCase("bench --threads 1.5")]
+    [TestCase("quantise a b")]
+    public void Is_a_usage_error(string commandLine)
+    {
+        ToolRun run = ToolRun.Of(commandLine.Split(' '));
+
+        Assert.That(run.ExitCode, Is.EqualTo(2), run.Error);
+        Assert.That(run.Error.Trim(), Is.Not.Empty);
+        Assert.That(run.Error, Does.Contain("--help"));
+        Assert.That(run.Output, Is.Empty);
+    }
+
+    [Test]
+    public void Nothing_at_all_shows_the_help_and_is_a_usage_error()
+    {
+        ToolRun run = ToolRun.Of();
+
+        Assert.That(run.ExitCode, Is.EqualTo(2));
+        Assert.That(run.Output, Does.Contain("quantize"));
+    }
+
+    [Test]
+    public void A_misspelt_command_is_answered_with_the_right_one() =>
+        Assert.That(ToolRun.Of("quantise", "a", "b").Error, Does.Contain("quantize"));
+
+    [Test]
+    public void A_path_that_begins_with_an_at_sign_is_a_path()
+    {
+        ToolRun run = ToolRun.Of("inspect", "@no-such-file");
+
+        Assert.That(run.ExitCode, Is.EqualTo(1), run.Error);
+    }
+}
