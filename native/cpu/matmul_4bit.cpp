@@ -56,7 +56,7 @@ void arrange_row(const CpuStream& cpu, const Kernels4Bit& kernels, const MatMul4
 }
 
 void multiply(const Kernels4Bit& kernels, const Part4Bit& part) {
-    if (part.M > kSetRows || part.weight->K % 8 != 0) return kernels.panel(part);
+    if (part.M > kernels.few_rows_max || part.weight->K % 8 != 0) return kernels.panel(part);
     if (part.M > 1) return kernels.few_rows(part);
     if (!part.weight->ordinary_table) return kernels.panel(part);
     kernels.one_row(part);

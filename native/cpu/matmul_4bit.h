@@ -25,11 +25,12 @@ struct Part4Bit {
 
 // They compute every sum from its inputs alone, in an order that depends on K and nothing else.
 struct Kernels4Bit {
-    int64_t group;  // 8L
+    int64_t group;         // 8L
+    int64_t few_rows_max;  // up to kSetRows
     // Lays out `count` elements of one row; its vectors are `stride` floats apart.
     void (*arrange)(const float* x, int64_t count, float* arranged, int64_t stride);
     void (*one_row)(const Part4Bit& part);   // M = 1, K a multiple of 8
-    void (*few_rows)(const Part4Bit& part);  // M = 2 to kSetRows, K a multiple of 8
+    void (*few_rows)(const Part4Bit& part);  // M = 2 to few_rows_max, K a multiple of 8
     void (*panel)(const Part4Bit& part);     // any M and K
 };
 

@@ -26,7 +26,6 @@ template <template <int, int64_t> class Scales>
 void few_rows_with(const Part4Bit& part) {
     if (part.M == 2) few_rows<2, 3, Scales>(part);
     if (part.M == 3) few_rows<3, 2, Scales>(part);
-    if (part.M == 4) few_rows<4, 2, Scales>(part);
 }
 
 void few_rows(const Part4Bit& part) {
@@ -36,7 +35,7 @@ void few_rows(const Part4Bit& part) {
 
 }  // namespace
 
-const Kernels4Bit kKernels4BitAvx2 = {kGroup, arrange, one_row, few_rows, panel<3>};
+const Kernels4Bit kKernels4BitAvx2 = {kGroup, 3, arrange, one_row, few_rows, panel<3>};
 
 }  // namespace halfbyte::cpu
 #endif

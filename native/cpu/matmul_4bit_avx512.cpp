@@ -36,7 +36,7 @@ void few_rows(const Part4Bit& part) {
 
 }  // namespace
 
-const Kernels4Bit kKernels4BitAvx512 = {kGroup, arrange, one_row, few_rows, panel<6>};
+const Kernels4Bit kKernels4BitAvx512 = {kGroup, 4, arrange, one_row, few_rows, panel<6>};
 
 }  // namespace halfbyte::cpu
 #endif

@@ -22,32 +22,41 @@ inline void transposed_few_rows(const TransposedPart4Bit& part) {
     const Weight4Bit& w = *part.weight;
     const Lanes::Table table = Lanes::table(w.table);
     const int64_t mask = (int64_t{1} << w.block_shift) - 1;
-    StatisticsBuffer<kStrip> buffers[kRows];
+    const uint8_t* bytes[kRows];
     const float* values[kRows];
+    int64_t offsets[kRows];  // of the strip in its row's first block
+    StatisticsBuffer<kStrip> buffers[kRows];
     for (int64_t n = 0; n < w.N; n += kRows) {
         const int64_t rows = min_of(w.N - n, kRows);
         LineWalk ahead(w, n + kRows, part.first, part.last);
         for (int64_t strip = part.first; strip < part.last; strip += kStrip) {
             const int64_t count = min_of(part.last - strip, kStrip);
             for (int64_t r = 0; r < rows; ++r) {
-                values[r] = statistics(w, (n + r) * w.K + strip, count, buffers[r]);
-                prefetch_statistics(w, (n + r + kRows) * w.K + strip, count);
+                const int64_t first = (n + r) * w.K + strip;
+                bytes[r] = w.packed + first / 2;
+                offsets[r] = first & mask;
+                values[r] = statistics(w, first, count, buffers[r]);
+                prefetch_statistics(w, first + kRows * w.K, count);
             }
             for (int64_t done = 0; done < count; done += kGroup) {
-                const int bytes = static_cast<int>(min_of(count - done, kGroup) / 2);
+                const int valid = static_cast<int>(min_of(count - done, kGroup));
                 Lanes::Float sums[M][8];
 #pragma GCC unroll 4
                 for (int m = 0; m < M; ++m)
 #pragma GCC unroll 8
                     for (int e = 0; e < 8; ++e) sums[m][e] = Lanes::zero();
+                int64_t position = -1;
+                Lanes::Index index{};
                 for (int64_t r = 0; r < rows; ++r) {
                     ahead.next();
-                    const int64_t first = (n + r) * w.K + strip;
-                    const int64_t offset = (first & mask) + done;
-                    const uint8_t* const p = w.packed + (first + done) / 2;
-                    const Lanes::Codes codes = bytes == kGroup / 2 ? Lanes::load_codes(p) : Lanes::load_codes(p, bytes);
-                    const Lanes::Float absmax = Lanes::spread(values[r] + (offset >> w.block_shift),
-                                                              Lanes::block_index(static_cast<int>(offset & mask), w.block_shift));
+                    const int64_t offset = offsets[r] + done;
+                    if (position != (offset & mask)) {  // the same for all rows unless blocks straddle them
+                        position = offset & mask;
+                        index = Lanes::block_index(static_cast<int>(position), w.block_shift);
+                    }
+                    const uint8_t* const p = bytes[r] + done / 2;
+                    const Lanes::Codes codes = valid == kGroup ? Lanes::load_codes(p) : Lanes::load_codes(p, valid / 2);
+                    const Lanes::Float absmax = Lanes::spread(values[r] + (offset >> w.block_shift), index);
                     Lanes::Float gradient[M];
 #pragma GCC unroll 4
                     for (int m = 0; m < M; ++m) gradient[m] = Lanes::mul(absmax, Lanes::broadcast(part.dy + (n + r) * M + m));

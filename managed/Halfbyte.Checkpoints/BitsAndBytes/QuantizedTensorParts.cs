@@ -54,7 +54,8 @@ internal static class QuantizedTensorParts
                 Write(writer, name, tensor.Codes, stream);
                 Write(writer, scb, tensor.Absmax, stream);
                 writer.Write(format, 0, [0]);
-            });
+            }
+        );
     }
 
     private static (SafetensorsEntry[] Entries, Action<SafetensorsWriter> Write) PlanFourBit(string name, FourBitTensor tensor, ComputeStream stream)
@@ -93,7 +94,8 @@ internal static class QuantizedTensorParts
                 Write(writer, name + BitsAndBytesKeys.NestedAbsmax, tensor.NestedAbsmax!, stream);
                 Write(writer, name + BitsAndBytesKeys.NestedQuantMap, tensor.NestedCodebook!, stream);
             }
-        });
+        }
+        );
     }
 
     private static void Write(SafetensorsWriter writer, string name, DeviceBuffer buffer, ComputeStream stream)
