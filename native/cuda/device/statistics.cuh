@@ -21,6 +21,7 @@ struct Statistics {
     int shift;                     // log2 of the block size: block sizes are powers of two, and a shift is cheaper than a division
     int nested_shift;
 
+    Statistics() = default;  // for arrays of them
     explicit Statistics(const halfbyte_weight_4bit& weight)
         : absmax(weight.absmax),
           nested_absmax(static_cast<const float*>(weight.nested_absmax)),
