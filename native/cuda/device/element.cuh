@@ -28,6 +28,46 @@ __device__ __forceinline__ __nv_bfloat16 from_float<__nv_bfloat16>(float value) 
     return __float2bfloat16_rn(value);
 }
 
+template <class T>
+__device__ __forceinline__ float to_float(T value);
+template <>
+__device__ __forceinline__ float to_float<float>(float value) {
+    return value;
+}
+template <>
+__device__ __forceinline__ float to_float<__half>(__half value) {
+    return __half2float(value);
+}
+template <>
+__device__ __forceinline__ float to_float<__nv_bfloat16>(__nv_bfloat16 value) {
+    return __bfloat162float(value);
+}
+
+// 16 bytes of elements, converted to float.
+__device__ __forceinline__ void unpack(uint4 words, float (&v)[4], float) {
+    v[0] = __uint_as_float(words.x);
+    v[1] = __uint_as_float(words.y);
+    v[2] = __uint_as_float(words.z);
+    v[3] = __uint_as_float(words.w);
+}
+
+__device__ __forceinline__ void unpack_two(uint32_t word, float& low, float& high, __half) {
+    low = __half2float(__ushort_as_half(static_cast<unsigned short>(word)));
+    high = __half2float(__ushort_as_half(static_cast<unsigned short>(word >> 16)));
+}
+__device__ __forceinline__ void unpack_two(uint32_t word, float& low, float& high, __nv_bfloat16) {
+    low = __uint_as_float(word << 16);
+    high = __uint_as_float(word & 0xffff0000u);
+}
+
+template <class T>
+__device__ __forceinline__ void unpack(uint4 words, float (&v)[8], T type) {
+    unpack_two(words.x, v[0], v[1], type);
+    unpack_two(words.y, v[2], v[3], type);
+    unpack_two(words.z, v[4], v[5], type);
+    unpack_two(words.w, v[6], v[7], type);
+}
+
 // 16 bytes of elements, converted from float.
 __device__ __forceinline__ uint4 pack(const float (&v)[4], float) {
     return make_uint4(__float_as_uint(v[0]), __float_as_uint(v[1]), __float_as_uint(v[2]), __float_as_uint(v[3]));
