@@ -21,6 +21,7 @@
 #include "cuda/device/ptx.cuh"
 #include "cuda/device/row_stage.cuh"
 #include "cuda/device/smem.cuh"
+#include "cuda/device/sum_tile.cuh"
 #include "cuda/matmul_4bit.h"
 #include "cuda/matmul_partials.h"
 
@@ -31,9 +32,12 @@ constexpr int kChunk = 32;          // k that share a statistic
 constexpr int kStage = 2 * kChunk;  // k of a stage: 128 bytes of x
 
 template <class T, int Groups>
-struct Shared {
-    RowStage<8 * Groups> stages[2];
-    PlaneTable<T> table;
+union Shared {
+    struct {
+        RowStage<8 * Groups> stages[2];
+        PlaneTable<T> table;
+    };
+    SumTile<float, Groups> sums;
 };
 
 // What a lane takes of two rows of the weight, 8 apart, in one stage.
@@ -137,15 +141,12 @@ __global__ void __launch_bounds__(kStageThreads)
     }
 
     const bool is_split = gridDim.y > 1;
-#pragma unroll
-    for (int group = 0; group < Groups; ++group)
-#pragma unroll
-        for (int e = 0; e < 4; ++e) {
-            const int64_t m = first_m + 8 * group + lane % 4 * 2 + (e & 1), row = n + 8 * (e >> 1);
-            if (m >= batch.M || row >= weight.N) continue;
-            if (is_split) batch.partials[(blockIdx.y * batch.M + m) * columns + batch.columns[i] + row] = sums[group][e];
-            else store<T>(batch.outputs[i], m, row, sums[group][e]);
-        }
+    for_each_sum(shared.sums, sums, [&](int row_of_x, int row_of_weight, float sum) {
+        const int64_t m = first_m + row_of_x, row = (tile - weight.first) * kMmaTile + row_of_weight;
+        if (m >= batch.M || row >= weight.N) return;
+        if (is_split) batch.partials[(blockIdx.y * batch.M + m) * columns + batch.columns[i] + row] = sum;
+        else store<T>(batch.outputs[i], m, row, sum);
+    });
 }
 
 template <class T, int Groups>
