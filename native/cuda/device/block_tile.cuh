@@ -54,6 +54,21 @@ struct BlockTile {
     // In: the largest |x| of this thread's runs. Out: of the blocks that they lie in. All threads of the block take part.
     // `of_warps` is shared memory that nobody reads or writes until the next barrier.
     __device__ static __forceinline__ void reduce(float (&absmax)[kRuns], int blocksize, float (&of_warps)[kWarps]) {
+        reduce_in_warp(absmax, blocksize);
+        if (blocksize <= kWarpElements) return;
+        const int warp = static_cast<int>(threadIdx.x / 32), warps = blocksize / kWarpElements;
+        if (threadIdx.x % 32 == 0) of_warps[warp] = absmax[0];
+        __syncthreads();
+        float of_block = 0;
+#pragma unroll 1
+        for (int w = 0; w < warps; ++w) of_block = fmaxf(of_block, of_warps[(warp & -warps) + w]);
+#pragma unroll
+        for (int r = 0; r < kRuns; ++r) absmax[r] = of_block;
+    }
+
+    // The same for the part of the blocks that lies in this warp.
+    __device__ static __forceinline__ void reduce_in_warp(float (&absmax)[kRuns], int blocksize) {
+        static_assert(kRuns == 4);
         const int lanes = blocksize / kElements;
         for (int offset = min(lanes, 32) / 2; offset > 0; offset /= 2) {
 #pragma unroll
@@ -62,19 +77,8 @@ struct BlockTile {
         if (lanes <= 32) return;
         absmax[0] = absmax[1] = fmaxf(absmax[0], absmax[1]);
         absmax[2] = absmax[3] = fmaxf(absmax[2], absmax[3]);
-        if (lanes == 64) return;
-        float of_block = fmaxf(absmax[0], absmax[2]);
-        if (blocksize > kWarpElements) {
-            const int warp = static_cast<int>(threadIdx.x / 32), warps = blocksize / kWarpElements;
-            if (threadIdx.x % 32 == 0) of_warps[warp] = of_block;
-            __syncthreads();
-#pragma unroll 1
-            for (int w = 0; w < warps; ++w) of_block = fmaxf(of_block, of_warps[(warp & -warps) + w]);
-        }
-#pragma unroll
-        for (int r = 0; r < kRuns; ++r) absmax[r] = of_block;
+        if (lanes > 64) absmax[0] = absmax[1] = absmax[2] = absmax[3] = fmaxf(absmax[0], absmax[2]);
     }
-    static_assert(kRuns == 4);
 };
 
 // |x| of NaN counts as nothing, here and everywhere: fmaxf returns its other operand.

@@ -87,4 +87,18 @@ __device__ __forceinline__ uint4 pack(const float (&v)[8], T type) {
                       pack_two(v[6], v[7], type));
 }
 
+// The codes of a run, a byte each, four to a word: of `count` elements, in one store where there are enough and `to` is aligned.
+template <int Words>
+__device__ __forceinline__ void store_codes(void* to, const uint32_t (&words)[Words], int64_t count, bool aligned) {
+    static_assert(Words == 1 || Words == 2);
+    if (aligned && count >= Words * 4) {
+        if constexpr (Words == 2) __stcs(static_cast<uint2*>(to), make_uint2(words[0], words[1]));
+        else __stcs(static_cast<uint32_t*>(to), words[0]);
+        return;
+    }
+#pragma unroll
+    for (int i = 0; i < Words * 4; ++i)
+        if (i < count) static_cast<uint8_t*>(to)[i] = static_cast<uint8_t>(words[i / 4] >> (i % 4 * 8));
+}
+
 }  // namespace halfbyte::cuda
