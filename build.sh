@@ -153,7 +153,7 @@ verb_test() {
 test_emulated() {
     build_emulated
     run_tests emulation_tests "$native_build/emulation_tests"
-    (($# > 0)) || set -- --filter 'FullyQualifiedName~cuda:0'
+    (($# > 0)) || set -- --filter 'FullyQualifiedName~\(cuda:0\)|FullyQualifiedName~\("cuda:0"\)'
     local project
     for project in Halfbyte.Tests Halfbyte.Checkpoints.Tests; do
         HALFBYTE_LIBRARY=$PWD/$emulated_library HALFBYTE_REQUIRE_DEVICES=cuda \
