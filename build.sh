@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # The one entry: builds, tests and runs Halfbyte on Linux. build.ps1 offers the same verbs on Windows.
 #
-#   ./build.sh [build]   native library, managed projects, and the tool as artifacts/halfbyte/halfbyte
-#   ./build.sh demo      build, then quantize a model-shaped checkpoint, verify it, reload it and multiply by it
-#   ./build.sh test      build, then run every test; ends with "N passed, N failed, N skipped"
-#   ./build.sh bench     build, then measure this machine: `halfbyte bench`, further arguments go to it
-#   ./build.sh bindings  regenerate bindings/Generated from native/include/halfbyte.h (needs CppSharp, see bindings/README.md)
-#   ./build.sh pack      NuGet packages and the tool package into artifacts/package
-#   ./build.sh format    format C++ and C#; with --check only say what is not formatted
-#   ./build.sh clean     remove artifacts/
+#   ./build.sh [build]       native library, managed projects, and the tool as artifacts/halfbyte/halfbyte
+#   ./build.sh demo          build, then quantize a model-shaped checkpoint, verify it, reload it and multiply by it
+#   ./build.sh test          build, then run every test; ends with "N passed, N failed, N skipped"
+#   ./build.sh bench         build, then measure this machine: `halfbyte bench`, further arguments go to it
+#   ./build.sh bindings      regenerate bindings/Generated from native/include/halfbyte.h (needs CppSharp, see bindings/README.md)
+#   ./build.sh pack          NuGet packages and the tool package into artifacts/package
+#   ./build.sh gpu-bundle    artifacts/gpu-bundle.tar.xz, for a machine with a GPU and without .NET: tests/gpu/run.sh in it does the rest
+#   ./build.sh format        format C++ and C#; with --check only say what is not formatted
+#   ./build.sh clean         remove artifacts/
 #
 # The CUDA library is built where a CUDA toolkit 12.0 or newer is found; `--cuda`, anywhere on the line, sets one up in the user's cache
 # where there is none (native/cuda/toolkit.sh). With a toolkit, `test` also runs the CUDA kernels on the CPU (tests/emulation).
@@ -199,6 +200,29 @@ verb_pack() {
     ls -l artifacts/package/release
 }
 
+# The source tree, the tests and the tool, and the .NET runtime that this machine has, beside each other.
+verb_gpu-bundle() {
+    verb_build
+    say "Bundle"
+    local root=artifacts/gpu-bundle dotnet runtime program
+    rm -rf "$root"
+    mkdir -p "$root/bundle/dotnet/shared/Microsoft.NETCore.App"
+    git ls-files -z | xargs -0 tar -c | tar -x -C "$root"
+    git describe --always --dirty >"$root/bundle/commit"
+    dotnet=$(dirname "$(realpath "$(command -v dotnet)")")
+    runtime=$(dotnet --list-runtimes | sed -n 's/^Microsoft.NETCore.App \(10[^ ]*\) .*/\1/p' | tail -n 1)
+    cp "$dotnet/dotnet" "$root/bundle/dotnet/"
+    cp -r "$dotnet/host" "$root/bundle/dotnet/"
+    cp -r "$dotnet/shared/Microsoft.NETCore.App/$runtime" "$root/bundle/dotnet/shared/Microsoft.NETCore.App/"
+    for program in Halfbyte.Tests Halfbyte.Checkpoints.Tests; do
+        cp -r "artifacts/bin/$program/${configuration,,}" "$root/bundle/$program"
+    done
+    cp -r artifacts/halfbyte "$root/bundle/"
+    find "$root/bundle" -name 'libhalfbyte_*.so' -delete # built over there
+    tar -c -C artifacts gpu-bundle | xz -T0 -6 >artifacts/gpu-bundle.tar.xz
+    ls -l artifacts/gpu-bundle.tar.xz | awk '{ printf "%s: %.1f MB\n", $NF, $5 / 1e6; exit $5 > 45 * 1048576 }' || die "the bundle is larger than 45 MiB."
+}
+
 verb_format() {
     require_dotnet
     have clang-format || install_packages clang-format
@@ -225,7 +249,7 @@ set -- "${arguments[@]}"
 verb=${1:-build}
 (($# == 0)) || shift
 case $verb in
-build | demo | test | bench | bindings | pack | format | clean) "verb_$verb" "$@" ;;
+build | demo | test | bench | bindings | pack | gpu-bundle | format | clean) "verb_$verb" "$@" ;;
 -h | --help | help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" ;;
 *)
     printf 'build.sh: unknown verb %q; ./build.sh --help lists them.\n' "$verb" >&2
