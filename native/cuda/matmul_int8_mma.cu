@@ -85,7 +85,7 @@ struct WeightRegisters {
 
 // Groups: of eight rows of x. Blocks: the tiles of M within those of N, and the splits of K.
 template <class T, int Groups>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     matmul_int8_mma_kernel(const __grid_constant__ MatMulInt8Batch batch, const __grid_constant__ StagedMatrix x, int64_t tiles_m) {
     Shared<Groups>& shared = shared_memory<Shared<Groups>>();
     const int64_t tile = blockIdx.x / tiles_m, first_m = blockIdx.x % tiles_m * (8 * Groups);
