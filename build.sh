@@ -22,7 +22,6 @@ readonly tool=artifacts/halfbyte/halfbyte
 readonly stamp=artifacts/.built
 readonly cuda_library=$native_build/libhalfbyte_cuda.so
 readonly emulated_library=$native_build/libhalfbyte_emulated.so
-readonly cuda_library_limit=24 # megabytes
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
 
@@ -84,9 +83,9 @@ build_native() {
         echo "no CUDA toolkit here: built for the CPU only; --cuda sets one up"
         return
     fi
-    # Registers and spills of every kernel, and the size of the library; CI prints the file.
-    native/cuda/ptxas_report.sh "$native_build/cuda" "$cuda_library" $cuda_library_limit >"$native_build/ptxas.txt" ||
-        die "the CUDA library is not as it should be: $(grep -v '^[^ ]*_kernel' "$native_build/ptxas.txt"); see $native_build/ptxas.txt."
+    # Registers and spills of every kernel. CI fails on what is wrong there; another compiler's choice must not fail a user's build.
+    native/cuda/ptxas_report.sh "$native_build/cuda" "$cuda_library" >"$native_build/ptxas.txt" ||
+        echo "note: see the end of $native_build/ptxas.txt"
 }
 
 # The CUDA kernels as a library that runs them on the CPU, and the emulator's own tests.

@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # What the compiler made of each kernel, from the *.ptxas files that nvcc.sh keeps, and whether that is acceptable.
 #
-#   native/cuda/ptxas_report.sh <folder> [<library> <megabytes>]
+#   native/cuda/ptxas_report.sh <folder> <library>
 #
 # Writes <folder>/ptxas.tsv, a line per kernel and architecture, and prints a line per kernel: registers on each architecture, static
 # shared memory (what a launch asks for on top is in the kernel's launcher), bytes of stack and of spills. Fails where a kernel spills
-# registers, where the compiler serializes a kernel's asynchronous products, and where <library> is larger than <megabytes>.
+# registers, where the compiler serializes a kernel's asynchronous products, and where <library> is larger than it may be.
 set -euo pipefail
 
 # Kernels that may spill, as a regular expression of their names, each with its reason.
 readonly may_spill='^$'
+# All architectures together; people download it.
+readonly megabytes=24
 
 folder=${1:?the folder of the .ptxas files}
+library=${2:?the library}
 mapfile -t files < <(find "$folder" -name '*.o.ptxas' | sort)
 ((${#files[@]} > 0)) || {
     echo "ptxas_report: no *.o.ptxas in $folder" >&2
@@ -58,11 +61,8 @@ if ! awk -F '\t' -v may="$may_spill" '$6 > 0 && $1 !~ may { print "spills regist
     status=1
 fi
 if grep -H 'Potential Performance Loss' "${files[@]}"; then status=1; fi
-if (($# >= 3)); then
-    size=$(stat -c %s "$2")
-    awk -v size="$size" -v limit="$3" -v name="$(basename "$2")" 'BEGIN {
-        printf "%s: %.1f MB of at most %d\n", name, size / 1e6, limit
-        exit size > limit * 1e6
-    }' || status=1
-fi
+awk -v size="$(stat -c %s "$library")" -v limit="$megabytes" -v name="$(basename "$library")" 'BEGIN {
+    printf "%s: %.1f MB of at most %d\n", name, size / 1e6, limit
+    exit size > limit * 1e6
+}' || status=1
 exit "$status"
