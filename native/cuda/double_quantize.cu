@@ -86,31 +86,31 @@ struct Shared {
 
 // Quantizes a tile of centered statistics.
 __device__ __forceinline__ void quantize_tile(const Encoder8Bit& encoder, int64_t tile, const float* absmax, int64_t count,
-                                              float offset, uint8_t* codes, float* nested_absmax, bool input_aligned,
-                                              bool codes_aligned) {
+                                              float offset, uint8_t* codes, float* nested_absmax, bool aligned) {
     const int64_t first = Tile::first(tile);
     uint4 runs[Tile::kRuns];
-    Tile::load(runs, absmax, first, count, input_aligned);
+    const bool whole = Tile::is_whole(tile, count, aligned);
+    Tile::load(runs, absmax, first, count, whole);
     float x[Tile::kRuns][4], of_block[Tile::kRuns];
 #pragma unroll
     for (int r = 0; r < Tile::kRuns; ++r) {
         unpack(runs[r], x[r], float{});
 #pragma unroll
         for (int j = 0; j < 4; ++j)  // beyond the end there is nothing to center
-            x[r][j] = first + r * Tile::kStride + j < count ? __fsub_rn(x[r][j], offset) : 0.0f;
+            x[r][j] = whole || first + r * Tile::kStride + j < count ? __fsub_rn(x[r][j], offset) : 0.0f;
         of_block[r] = absmax_of(x[r]);
     }
     Tile::reduce_in_warp(of_block, kNestedBlocksize);
 #pragma unroll
     for (int r = 0; r < Tile::kRuns; ++r) {
         const int64_t i = first + r * Tile::kStride;
-        if (i >= count) continue;
+        if (!whole && i >= count) continue;
         if (i % kNestedBlocksize == 0) nested_absmax[i / kNestedBlocksize] = of_block[r];
         const float inverse = __frcp_rn(of_block[r]);
         uint32_t words[1] = {};
 #pragma unroll
         for (int j = 0; j < 4; ++j) words[0] |= encode(encoder, __fmul_rn(x[r][j], inverse)) << (j * 8);
-        store_codes(codes + i, words, count - i, codes_aligned);
+        store_codes(codes + i, words, count - i, whole);
     }
 }
 
@@ -120,7 +120,7 @@ __global__ void __launch_bounds__(kLanes)
                            float* __restrict__ nested_absmax,                   // [ceil(count/256)]
                            float* __restrict__ offset,                          // [1]
                            const __grid_constant__ Codebook256Source codebook,  // [256]
-                           bool input_aligned, bool codes_aligned) {            // to 16 bytes and to 4
+                           bool aligned) {                                      // to 16 bytes and to 4
     Shared& shared = shared_memory<Shared>();
     const int64_t chunks = count / kChunk + (count % kChunk != 0);
     const Scratch scratch(codes, chunks);
@@ -142,10 +142,10 @@ __global__ void __launch_bounds__(kLanes)
 
     const int64_t kept = chunks > 1 ? (scratch.bytes + Tile::kSize - 1) / Tile::kSize : 0;  // tiles for the last block
     for (int64_t tile = kept + blockIdx.x; tile * Tile::kSize < count; tile += gridDim.x)
-        quantize_tile(shared.encoder, tile, absmax, count, mean, codes, nested_absmax, input_aligned, codes_aligned);
+        quantize_tile(shared.encoder, tile, absmax, count, mean, codes, nested_absmax, aligned);
     if (!is_last) return;
     for (int64_t tile = 0; tile < kept; ++tile)
-        quantize_tile(shared.encoder, tile, absmax, count, mean, codes, nested_absmax, input_aligned, codes_aligned);
+        quantize_tile(shared.encoder, tile, absmax, count, mean, codes, nested_absmax, aligned);
 }
 
 struct Codebook {
@@ -193,7 +193,7 @@ cudaError_t double_quantize(const DoubleQuantize& op, cudaStream_t stream) {
     status = persistent_grid(tiles, 4, &at.grid);
     if (status != cudaSuccess) return status;
     return launch(at, double_quantize_kernel, op.absmax, op.count, op.codes, op.nested_absmax, op.offset,
-                  Codebook256Source(nullptr), is_aligned(op.absmax, 16), is_aligned(op.codes, 4));
+                  Codebook256Source(nullptr), is_aligned(op.absmax, 16) && is_aligned(op.codes, 4));
 }
 
 cudaError_t double_dequantize(const DoubleDequantize& op, cudaStream_t stream) {

@@ -41,7 +41,8 @@ __global__ void __launch_bounds__(BlockTile<T>::kThreads)
     for (int64_t tile = blockIdx.x; tile * Tile::kSize < n; tile += gridDim.x, turn ^= 1) {
         const int64_t first = Tile::first(tile);
         uint4 runs[Tile::kRuns];
-        Tile::load(runs, input, first, n, aligned);
+        const bool whole = Tile::is_whole(tile, n, aligned);
+        Tile::load(runs, input, first, n, whole);
         float x[kElements], of_block[Tile::kRuns];
 #pragma unroll
         for (int r = 0; r < Tile::kRuns; ++r) {
@@ -52,14 +53,14 @@ __global__ void __launch_bounds__(BlockTile<T>::kThreads)
 #pragma unroll
         for (int r = 0; r < Tile::kRuns; ++r) {
             const int64_t i = first + r * Tile::kStride;
-            if (i >= n) continue;
+            if (!whole && i >= n) continue;
             if ((i & ((1 << blocksize_log2) - 1)) == 0) absmax[i >> blocksize_log2] = of_block[r];
             const float inverse = __frcp_rn(of_block[r]);
             unpack(runs[r], x, T{});
             uint32_t words[kElements / 4] = {};
 #pragma unroll
             for (int j = 0; j < kElements; ++j) words[j / 4] |= encode(shared.encoder, __fmul_rn(x[j], inverse)) << (j % 4 * 8);
-            store_codes(codes + i, words, n - i, aligned);
+            store_codes(codes + i, words, n - i, whole);
         }
     }
 }

@@ -161,7 +161,7 @@ __global__ void __launch_bounds__(kMostThreads) quantize_int8_rows_kernel(const 
             for (int i = 0; i < kElements; i += 4)
                 words[i / 4] = pack_bytes(code_of(__fmul_rn(values[i], scale)), code_of(__fmul_rn(values[i + 1], scale)),
                                           code_of(__fmul_rn(values[i + 2], scale)), code_of(__fmul_rn(values[i + 3], scale)));
-            store_codes(codes + row * cols + c, words, cols - c, codes_aligned);
+            store_codes(codes + row * cols + c, words, cols - c, codes_aligned && c + kElements <= cols);
         }
         if (!Long) break;
     }

@@ -41,12 +41,17 @@ struct BlockTile {
     }
     static constexpr int kStride = 32 * kElements;
 
-    // This thread's elements; zero beyond n. `aligned`: the tensor is, to 16 bytes.
-    __device__ static __forceinline__ void load(uint4 (&runs)[kRuns], const T* input, int64_t first, int64_t n, bool aligned) {
+    // All of a tile that lies in the tensor, if that is aligned to 16 bytes; else element by element, and zero beyond n.
+    __device__ static __forceinline__ bool is_whole(int64_t tile, int64_t n, bool aligned) {
+        return aligned && (tile + 1) * kSize <= n;
+    }
+
+    // This thread's elements.
+    __device__ static __forceinline__ void load(uint4 (&runs)[kRuns], const T* input, int64_t first, int64_t n, bool whole) {
 #pragma unroll
         for (int r = 0; r < kRuns; ++r) {
             const int64_t i = first + r * kStride;
-            if (aligned && i + kElements <= n) runs[r] = ptx::load_streaming(reinterpret_cast<const uint4*>(input + i));
+            if (whole) runs[r] = ptx::load_streaming(reinterpret_cast<const uint4*>(input + i));
             else runs[r] = i < n ? load_elements(input + i, n - i) : uint4{};
         }
     }

@@ -87,11 +87,12 @@ __device__ __forceinline__ uint4 pack(const float (&v)[8], T type) {
                       pack_two(v[6], v[7], type));
 }
 
-// The codes of a run, a byte each, four to a word: of `count` elements, in one store where there are enough and `to` is aligned.
+// The codes of a run, a byte each, four to a word: of `count` elements, or of a whole run in one store, for
+// which `to` is aligned to the run.
 template <int Words>
-__device__ __forceinline__ void store_codes(void* to, const uint32_t (&words)[Words], int64_t count, bool aligned) {
+__device__ __forceinline__ void store_codes(void* to, const uint32_t (&words)[Words], int64_t count, bool whole) {
     static_assert(Words == 1 || Words == 2);
-    if (aligned && count >= Words * 4) {
+    if (whole) {
         if constexpr (Words == 2) __stcs(static_cast<uint2*>(to), make_uint2(words[0], words[1]));
         else __stcs(static_cast<uint32_t*>(to), words[0]);
         return;
