@@ -34,7 +34,7 @@ struct Scratch {
     uint32_t* turn;  // how many blocks have read the sums
     int64_t bytes;   // of codes, from the first on, that lie under it
 
-    __host__ __device__ Scratch(uint8_t* codes, int64_t chunks) {
+    __device__ Scratch(uint8_t* codes, int64_t chunks) {
         const auto address = (reinterpret_cast<uintptr_t>(codes) + 7) / 8 * 8;
         sums = reinterpret_cast<double*>(address);
         turn = reinterpret_cast<uint32_t*>(sums + chunks);

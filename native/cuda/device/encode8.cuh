@@ -48,35 +48,39 @@ __device__ __forceinline__ int count_before(int first, int last, const IsBefore&
     return first;
 }
 
+// The least float. t is raised to it, and even midpoints are: so -infinity, as t, is above odd midpoints of -infinity and no
+// others.
+inline constexpr float kLowest = -3.402823466e38f;
+
 __device__ inline float float_before(float value) {
     if (value == 0.0f) return __uint_as_float(0x80000001u);
     if (value == -INFINITY) return value;
     return __int_as_float(__float_as_int(value) + (value > 0.0f ? -1 : 1));
 }
 
-// 256 threads prepare the encoder. It begins and ends with a barrier.
+// 256 threads prepare the encoder, with barriers inside: what any of them wrote to shared memory before, all see afterwards.
 __device__ inline void prepare(Encoder8Bit& encoder, const Codebook256Source& codebook) {
     const int i = static_cast<int>(threadIdx.x);
     load_codebook(encoder.threshold, codebook);
     __syncthreads();
-    const float m = i < 255 ? __fmul_rn(__fadd_rn(encoder.threshold[i], encoder.threshold[i + 1]), 0.5f) : INFINITY;
-    encoder.midpoint[i] = m == 0.0f ? 0.0f : m;  // never -0, whose cell is not that of 0
+    float m = INFINITY;
+    if (i < 255) m = __fmul_rn(__fadd_rn(encoder.threshold[i], encoder.threshold[i + 1]), 0.5f);
+    if (m == 0.0f) m = 0.0f;  // never -0, whose cell is not that of 0
+    encoder.midpoint[i] = m;
     __syncthreads();
 
     // Where a midpoint repeats, the thresholds of odd ones come before those of even ones.
-    int before = 0, odd = 0, first = i;
+    int first = i, odd = 0, before = 0;
     while (i < 255 && first > 0 && encoder.midpoint[first - 1] == m) --first;
     for (int j = first; j < 255 && encoder.midpoint[j] == m; ++j) {
         odd += j % 2;
         before += j < i && j % 2 == i % 2;
     }
     if (i == 255) encoder.threshold[i] = INFINITY;
-    else
-        encoder.threshold[first + before + (i % 2 == 0 ? odd : 0)] = i % 2 != 0
-                                                                         ? float_before(encoder.midpoint[i])
-                                                                         // t is never below the most negative float: see encode().
-                                                                         : fmaxf(m == 0.0f ? 0.0f : m, -3.402823466e38f);
+    else if (i % 2 != 0) encoder.threshold[first + before] = float_before(m);
+    else encoder.threshold[first + odd + before] = fmaxf(m, kLowest);
     __syncthreads();
+
     for (int cell = i; cell < Encoder8Bit::kCells; cell += 256) {
         const int lower = count_before(0, 255, [&](int j) { return cell_of(encoder.threshold[j]) < cell; });
         int upper = lower;
@@ -87,7 +91,7 @@ __device__ inline void prepare(Encoder8Bit& encoder, const Codebook256Source& co
 }
 
 __device__ __forceinline__ unsigned encode(const Encoder8Bit& encoder, float t) {
-    const float finite = fmaxf(t, -3.402823466e38f);  // so that t = -infinity is above the float before a midpoint of -infinity
+    const float finite = fmaxf(t, kLowest);
     const int cell = encoder.cell[cell_of(finite)];
     int code = cell & 255;
     if (cell > 255) code = count_before(code, code + (cell >> 8), [&](int j) { return finite > encoder.threshold[j]; });
