@@ -16,7 +16,7 @@
 
 namespace halfbyte::cuda {
 
-// A piece of at most N elements at the end of a tensor, or at an address that 16-byte loads cannot take; zeros fill it up.
+// A run at the end of a tensor, of `count` elements or more, or at an address that 16-byte loads cannot take; zeros fill it up.
 template <class T>
 __device__ inline uint4 load_elements(const T* from, int64_t count) {
     constexpr int kElements = kElementsPer16Bytes<T>;
@@ -35,13 +35,13 @@ struct BlockTile {
     static constexpr int kSize = kWarps * kWarpElements;  // 8192 of a 16-bit type, 4096 of float32
     static_assert(kSize >= 4096);
 
-    // First elements of this thread's first run, and from a run to the next.
+    // Where this thread's first run begins; the next is kStride on.
     __device__ static __forceinline__ int64_t first(int64_t tile) {
         return tile * kSize + static_cast<int>(threadIdx.x / 32 * kWarpElements + threadIdx.x % 32 * kElements);
     }
     static constexpr int kStride = 32 * kElements;
 
-    // All of a tile that lies in the tensor, if that is aligned to 16 bytes; else element by element, and zero beyond n.
+    // Whether runs are loaded and stored as such; else element by element, with zeros beyond n.
     __device__ static __forceinline__ bool is_whole(int64_t tile, int64_t n, bool aligned) {
         return aligned && (tile + 1) * kSize <= n;
     }
