@@ -226,7 +226,7 @@ verb_format() {
     require_dotnet
     have clang-format || install_packages clang-format
     local sources
-    mapfile -t sources < <(find native tests/emulation \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \))
+    mapfile -t sources < <(find native tests/emulation tests/gpu \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \))
     if [[ ${1:-} == --check ]]; then
         clang-format --dry-run --Werror "${sources[@]}"
         dotnet format whitespace Halfbyte.slnx --verify-no-changes --exclude bindings/Generated
