@@ -75,7 +75,9 @@ build_native() {
     local generator=()
     if [[ ! -f $native_build/CMakeCache.txt ]] && have ninja; then generator=(-G Ninja); fi
     find_toolkit
-    cmake -S native -B "$native_build" "${generator[@]}" -DCMAKE_BUILD_TYPE=$configuration -DHALFBYTE_NVCC="$nvcc" --log-level=WARNING
+    local emulated=()
+    [[ -n $nvcc ]] || emulated=(-DHALFBYTE_EMULATED=OFF) # an earlier `test` may have left it on
+    cmake -S native -B "$native_build" "${generator[@]}" -DCMAKE_BUILD_TYPE=$configuration -DHALFBYTE_NVCC="$nvcc" "${emulated[@]}" --log-level=WARNING
     cmake --build "$native_build" --parallel
     ls -l "$native_build"/libhalfbyte_*.so | awk '{ printf "%s: %.1f MB\n", $NF, $5 / 1e6 }'
     if [[ -z $nvcc ]]; then
