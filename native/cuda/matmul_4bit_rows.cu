@@ -63,7 +63,7 @@ __global__ void __launch_bounds__(kThreads)
         for (int64_t k = lane; k < K; k += 32) {
             const float value = shared.table[code_of(weight, row + k)] * absmax_of_element(weight, row + k);
 #pragma unroll
-            for (int m = 0; m < Rows; ++m) sums[m] += widen(x[m][k]) * value;
+            for (int m = 0; m < Rows; ++m) sums[m] += to_float(x[m][k]) * value;
         }
     }
 #pragma unroll

@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(kFp32Threads)
     const auto* x = static_cast<const T*>(batch.x);
     const auto activation = [&](int row, int64_t k) {
         const int64_t m = first_m + row;
-        return m < batch.M && k < K ? widen(x[m * batch.ldx + k]) : 0.0f;
+        return m < batch.M && k < K ? to_float(x[m * batch.ldx + k]) : 0.0f;
     };
     const auto value = [&](int column, int64_t k) {
         const int64_t n = first_n + column, element = n * K + k;

@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(kFp32Threads)
         __syncthreads();
         const auto dy = [&](int row, int64_t n) {
             const int64_t m = first_m + row;
-            return m < batch.M && n < depth ? widen(static_cast<const T*>(gradient.dy)[m * gradient.ld + begin + n]) : 0.0f;
+            return m < batch.M && n < depth ? to_float(static_cast<const T*>(gradient.dy)[m * gradient.ld + begin + n]) : 0.0f;
         };
         const auto value = [&](int column, int64_t n) {
             const int64_t k = first_k + column, element = (begin + n) * K + k;

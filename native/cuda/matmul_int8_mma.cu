@@ -58,7 +58,7 @@ __device__ __forceinline__ void finish(const MatMulInt8Batch& batch, const Weigh
         const int64_t outliers = batch.outlier_count != nullptr ? *batch.outlier_count : 0;
         for (int64_t i = 0; i < outliers; ++i) {
             const int64_t column = batch.outlier_columns[i];
-            value += widen(static_cast<const T*>(batch.x)[m * batch.ldx + column]) *
+            value += to_float(static_cast<const T*>(batch.x)[m * batch.ldx + column]) *
                      static_cast<float>(weight.codes[n * batch.K + column]);
         }
         value *= weight.absmax[n] * kInverse127;

@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(kFp32Threads)
         const auto dy = [&](int row, int64_t n) {
             const int64_t m = first_m + row;
             if (m >= batch.M || n >= depth) return 0.0f;
-            return widen(static_cast<const T*>(gradient.dy)[m * gradient.ld + begin + n]) *
+            return to_float(static_cast<const T*>(gradient.dy)[m * gradient.ld + begin + n]) *
                    (weight.absmax[begin + n] * kInverse127);
         };
         const auto code = [&](int column, int64_t n) {

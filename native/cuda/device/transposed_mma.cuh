@@ -5,8 +5,8 @@
 // float32, so float16 gradients, in two planes, and float32 ones, in three, lose nothing.
 //
 // The columns of dx are the 16-row operand: warp w owns columns 16w to 16w + 15. W is staged as it lies in memory, [n][k], and
-// transposed on the way to registers; dy, [m][n], already has the other operand's order. The paddings of 16 bytes spread the eight
-// rows that are read at once over all banks.
+// transposed on the way to registers; dy, [m][n], already has the other operand's order. What eight lanes store or read at once,
+// 16 bytes each, lies in different banks: W's rows are padded, dy's are too short for that and have their four pieces permuted.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -26,8 +26,11 @@ inline constexpr int kTransposedThreads = 256, kTransposedColumns = 128, kTransp
 template <int WPlanes, int DPlanes, int Groups>
 struct TransposedStage {
     alignas(16) uint16_t w[WPlanes][kTransposedDepth][kTransposedColumns + 8];
-    alignas(16) uint16_t d[DPlanes][8 * Groups][kTransposedDepth + 8];
+    alignas(16) uint16_t d[DPlanes][8 * Groups][kTransposedDepth];  // columns by column_of
 };
+
+// Where column n (a multiple of 8) of row m of dy begins.
+__device__ __forceinline__ int column_of(int m, int n) { return n ^ (m / 2 % 4 * 8); }
 
 // Eight consecutive values, to the same place of each plane.
 template <int Planes, class Place>
@@ -64,7 +67,7 @@ __device__ __forceinline__ bool stage_gradients(TransposedStage<WPlanes, DPlanes
     if (run >= 8 * Groups * kRuns) return false;
     float values[8];
     load(values, first_m + m, first_n + n);
-    store_planes<DPlanes>(values, [&](int p) { return &stage.d[p][m][n]; });
+    store_planes<DPlanes>(values, [&](int p) { return &stage.d[p][m][column_of(m, n)]; });
     bool special = false;
 #pragma unroll
     for (const float value : values) special |= (__float_as_uint(value) & 0x7f800000u) == 0x7f800000u;
@@ -94,7 +97,7 @@ __device__ __forceinline__ void add_transposed(float (&sums)[Groups][4], const T
 #pragma unroll
         for (int d = DPlanes - 1; d >= 0; --d) {  // small terms first
             uint32_t words[4];
-            ptx::load_matrix(words, &stage.d[d][8 * group + lane % 8][matrix * 8]);
+            ptx::load_matrix(words, &stage.d[d][8 * group + lane % 8][column_of(lane % 8, matrix * 8)]);
 #pragma unroll
             for (int w = WPlanes - 1; w >= 0; --w) {
                 uint32_t b[2][2] = {{words[0], words[1]}, {words[2], words[3]}};

@@ -157,3 +157,20 @@ TEST(matmul_4bit_before_sm_80) {
     const test::Architecture before(75);
     for (const DType dtype : test::kProductTypes) check({20, 96, {40, 7}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 32, true}}, true}, dtype);
 }
+
+// What the file comment of the kernel promises: neither lookups nor the stages of x conflict, and codes are read once.
+TEST(matmul_4bit_on_tensor_cores_without_conflicts) {
+    test::run_in_order({});
+    for (const DType dtype : {DType::kFloat16, DType::kBFloat16}) {
+        halfbyte::emulation::start_counting();
+        check({64, 256, {128}}, dtype);
+        const auto counts = halfbyte::emulation::stop_counting();
+        EXPECT_EQUAL(counts.size(), 1u);
+        for (const auto& [kernel, count] : counts) {
+            EXPECT(kernel.find("matmul_4bit_mma_kernel") != std::string::npos);
+            EXPECT_EQUAL(count.bank_conflicts, 0);
+            EXPECT_EQUAL(count.mma, 128 / 16 * 64 / 8 * 256 / 16 * (dtype == DType::kFloat16 ? 2 : 3));
+            EXPECT_EQUAL(count.barriers, 8 * (256 / 64 + 2));  // one per stage and warp, and two for the end
+        }
+    }
+}

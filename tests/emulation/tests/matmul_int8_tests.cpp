@@ -156,3 +156,19 @@ TEST(matmul_int8_sums_exactly_beyond_int32) {
     const double expected = 127.0 * 127 * (K - 1) + 1;
     EXPECT(std::abs(y.values()[0] - expected) <= 4 * expected * 0x1p-24);
 }
+
+// Neither the stages of x nor the sums on their way out conflict.
+TEST(matmul_int8_without_conflicts) {
+    test::run_in_order({});
+    halfbyte::emulation::start_counting();
+    check({64, 256, {128}}, DType::kBFloat16);
+    const auto counts = halfbyte::emulation::stop_counting();
+    bool found = false;
+    for (const auto& [kernel, count] : counts) {
+        if (kernel.find("matmul_int8_mma_kernel") == std::string::npos) continue;
+        found = true;
+        EXPECT_EQUAL(count.bank_conflicts, 0);
+        EXPECT_EQUAL(count.mma, 128 / 16 * 64 / 8 * 256 / 32);
+    }
+    EXPECT(found);
+}

@@ -119,3 +119,20 @@ TEST(transposed_products_before_sm_80) {
         check({70, 130, {40}}, dtype, true);
     }
 }
+
+// Planes and sums in shared memory: what is read at once lies in different banks.
+TEST(transposed_products_without_conflicts) {
+    test::run_in_order({});
+    for (const DType dtype : {DType::kFloat16, DType::kBFloat16}) {
+        halfbyte::emulation::start_counting();
+        check({64, 256, {64}}, dtype);
+        const auto counts = halfbyte::emulation::stop_counting();
+        int64_t found = 0;
+        for (const auto& [kernel, count] : counts) {
+            if (kernel.find("transposed_mma_kernel") == std::string::npos) continue;
+            ++found;
+            EXPECT_EQUAL(count.bank_conflicts, 0);
+        }
+        EXPECT_EQUAL(found, 2);
+    }
+}
