@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
 # The one entry: builds, tests and runs Halfbyte on Linux. build.ps1 offers the same verbs on Windows.
 #
-#   ./build.sh [build]   native library, managed projects, and the tool as artifacts/halfbyte/halfbyte
-#   ./build.sh demo      build, then quantize a model-shaped checkpoint, verify it, reload it and multiply by it
-#   ./build.sh test      build, then run every test; ends with "N passed, N failed, N skipped"
-#   ./build.sh bench     build, then measure this machine: `halfbyte bench`, further arguments go to it
-#   ./build.sh bindings  regenerate bindings/Generated from native/include/halfbyte.h (needs CppSharp, see bindings/README.md)
-#   ./build.sh pack      NuGet packages and the tool package into artifacts/package
-#   ./build.sh format    format C++ and C#; with --check only say what is not formatted
-#   ./build.sh clean     remove artifacts/
+#   ./build.sh [build]       native library, managed projects, and the tool as artifacts/halfbyte/halfbyte
+#   ./build.sh demo          build, then quantize a model-shaped checkpoint, verify it, reload it and multiply by it
+#   ./build.sh test          build, then run every test; ends with "N passed, N failed, N skipped"
+#   ./build.sh bench         build, then measure this machine: `halfbyte bench`, further arguments go to it
+#   ./build.sh bindings      regenerate bindings/Generated from native/include/halfbyte.h (needs CppSharp, see bindings/README.md)
+#   ./build.sh pack          NuGet packages and the tool package into artifacts/package
+#   ./build.sh gpu-bundle    artifacts/gpu-bundle.tar.xz, for a machine with a GPU and without .NET: tests/gpu/run.sh in it does the rest
+#   ./build.sh format        format C++ and C#; with --check only say what is not formatted
+#   ./build.sh clean         remove artifacts/
+#
+# The CUDA library is built where a CUDA toolkit 12.0 or newer is found; `--cuda`, anywhere on the line, sets one up in the user's cache
+# where there is none (native/cuda/toolkit.sh). With a toolkit, `test` also runs the CUDA kernels on the CPU (tests/emulation).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -16,6 +20,8 @@ readonly configuration=Release
 readonly native_build=artifacts/native
 readonly tool=artifacts/halfbyte/halfbyte
 readonly stamp=artifacts/.built
+readonly cuda_library=$native_build/libhalfbyte_cuda.so
+readonly emulated_library=$native_build/libhalfbyte_emulated.so
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
 
@@ -51,6 +57,16 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 }
 
+# Sets $nvcc to the CUDA compiler, or to nothing where there is none. With --cuda there is one afterwards.
+find_toolkit() {
+    [[ -z ${nvcc+known} ]] || return 0
+    if ((with_cuda)); then
+        nvcc=$(native/cuda/toolkit.sh --install) || die "no CUDA toolkit could be set up; see above."
+    else
+        nvcc=$(native/cuda/toolkit.sh 2>/dev/null) || nvcc=
+    fi
+}
+
 # ---- verbs ---------------------------------------------------------------------------------------------------------------------
 
 build_native() {
@@ -58,9 +74,29 @@ build_native() {
     say "Native library"
     local generator=()
     if [[ ! -f $native_build/CMakeCache.txt ]] && have ninja; then generator=(-G Ninja); fi
-    cmake -S native -B "$native_build" "${generator[@]}" -DCMAKE_BUILD_TYPE=$configuration --log-level=WARNING
+    find_toolkit
+    local emulated=()
+    [[ -n $nvcc ]] || emulated=(-DHALFBYTE_EMULATED=OFF) # an earlier `test` may have left it on
+    cmake -S native -B "$native_build" "${generator[@]}" -DCMAKE_BUILD_TYPE=$configuration -DHALFBYTE_NVCC="$nvcc" "${emulated[@]}" --log-level=WARNING
     cmake --build "$native_build" --parallel
     ls -l "$native_build"/libhalfbyte_*.so | awk '{ printf "%s: %.1f MB\n", $NF, $5 / 1e6 }'
+    if [[ -z $nvcc ]]; then
+        rm -f "$cuda_library" "$emulated_library" # of an earlier build
+        echo "no CUDA toolkit here: built for the CPU only; --cuda sets one up"
+        return
+    fi
+    # Registers and spills of every kernel. CI fails on what is wrong there; another compiler's choice must not fail a user's build.
+    native/cuda/ptxas_report.sh "$native_build/cuda" "$cuda_library" >"$native_build/ptxas.txt" ||
+        echo "note: see the end of $native_build/ptxas.txt"
+}
+
+# The CUDA kernels as a library that runs them on the CPU, and the emulator's own tests.
+build_emulated() {
+    have g++ || install_packages g++ # GCC alone: see tests/emulation/CMakeLists.txt
+    [[ -f /usr/include/boost/context/detail/fcontext.hpp ]] || install_packages libboost-context-dev
+    say "Emulated CUDA"
+    cmake -S native -B "$native_build" -DHALFBYTE_EMULATED=ON --log-level=WARNING
+    cmake --build "$native_build" --parallel
 }
 
 build_managed() {
@@ -74,6 +110,8 @@ build_managed() {
 # True if a source is newer than the last complete build. Directories count too, so that a deleted file is noticed.
 is_stale() {
     [[ -f $stamp && -x $tool ]] || return 0
+    find_toolkit
+    [[ -n $nvcc && -f $cuda_library || -z $nvcc && ! -f $cuda_library ]] || return 0
     [[ -n $(find native bindings managed tests benchmarks samples README.md ./*.props ./*.targets ./*.slnx global.json build.sh \
         \( -name bin -o -name obj -o -name results \) -prune -o -newer "$stamp" -print -quit 2>/dev/null) ]]
 }
@@ -101,20 +139,48 @@ verb_demo() {
 
 verb_test() {
     verb_build
-    local passed=0 failed=0 skipped=0 broken=0 project log
+    passed=0 failed=0 skipped=0 broken=0
+    local project
     for project in Halfbyte.Tests Halfbyte.Checkpoints.Tests Halfbyte.Cli.Tests; do
-        say "$project"
-        log=artifacts/$project.log
-        # The exit status is kept apart: a run that dies without a summary must not look like one without failures.
-        if ! "artifacts/bin/$project/${configuration,,}/$project" "$@" 2>&1 | tee "$log"; then broken=1; fi
-        count() { awk -v key="$1:" '$1 == key { n = $2 } END { print n + 0 }' "$log"; }
-        passed=$((passed + $(count succeeded)))
-        failed=$((failed + $(count failed)))
-        skipped=$((skipped + $(count skipped)))
+        run_tests "$project" "$(test_program $project)" "$@"
     done
+    find_toolkit
+    if [[ -n $nvcc ]]; then test_emulated "$@"; else printf '\nNo CUDA toolkit here: the CUDA kernels were not tested; --cuda sets one up.\n'; fi
     if ((broken && failed == 0)); then failed=1; fi
     printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
     ((failed == 0 && passed > 0))
+}
+
+# The emulator's own tests, then the fixtures of cuda:0 on the emulated device.
+test_emulated() {
+    build_emulated
+    run_tests emulation_tests "$native_build/emulation_tests"
+    (($# > 0)) || set -- --filter 'FullyQualifiedName~\(cuda:0\)|FullyQualifiedName~\("cuda:0"\)'
+    local project
+    for project in Halfbyte.Tests Halfbyte.Checkpoints.Tests; do
+        HALFBYTE_LIBRARY=$PWD/$emulated_library HALFBYTE_REQUIRE_DEVICES=cuda \
+            run_tests "$project, emulated cuda:0" "$(test_program $project)" "$@"
+    done
+}
+
+test_program() { printf '%s' "artifacts/bin/$1/${configuration,,}/$1"; }
+
+# run_tests <title> <program> [arguments]: adds its counts to passed, failed and skipped.
+run_tests() {
+    local title=$1 log=artifacts/${1//[ ,:]/-}.log
+    shift
+    say "$title"
+    # The exit status is kept apart: a run that dies without a summary must not look like one without failures.
+    if ! "$@" 2>&1 | tee "$log"; then broken=1; fi
+    # "succeeded: 7" is how an NUnit program says it, "7 passed, 0 failed" the emulator's.
+    local p f s
+    read -r p f s < <(awk '
+        $1 == "succeeded:" { p = $2 } $1 == "failed:" { f = $2 } $1 == "skipped:" { s = $2 }
+        /^[0-9]+ passed, [0-9]+ failed$/ { p = $1; f = $3 }
+        END { print p + 0, f + 0, s + 0 }' "$log")
+    passed=$((passed + p))
+    failed=$((failed + f))
+    skipped=$((skipped + s))
 }
 
 verb_bench() {
@@ -135,11 +201,34 @@ verb_pack() {
     ls -l artifacts/package/release
 }
 
+# The source tree, the tests and the tool, and the .NET runtime that this machine has, beside each other.
+verb_gpu-bundle() {
+    verb_build
+    say "Bundle"
+    local root=artifacts/gpu-bundle dotnet runtime program
+    rm -rf "$root"
+    mkdir -p "$root/bundle/dotnet/shared/Microsoft.NETCore.App"
+    git ls-files -z | xargs -0 tar -c | tar -x -C "$root"
+    git describe --always --dirty >"$root/bundle/commit"
+    dotnet=$(dirname "$(realpath "$(command -v dotnet)")")
+    runtime=$(dotnet --list-runtimes | sed -n 's/^Microsoft.NETCore.App \(10[^ ]*\) .*/\1/p' | tail -n 1)
+    cp "$dotnet/dotnet" "$root/bundle/dotnet/"
+    cp -r "$dotnet/host" "$root/bundle/dotnet/"
+    cp -r "$dotnet/shared/Microsoft.NETCore.App/$runtime" "$root/bundle/dotnet/shared/Microsoft.NETCore.App/"
+    for program in Halfbyte.Tests Halfbyte.Checkpoints.Tests; do
+        cp -r "artifacts/bin/$program/${configuration,,}" "$root/bundle/$program"
+    done
+    cp -r artifacts/halfbyte "$root/bundle/"
+    find "$root/bundle" -name 'libhalfbyte_*.so' -delete # built over there
+    tar -c -C artifacts gpu-bundle | xz -T0 -6 >artifacts/gpu-bundle.tar.xz
+    ls -l artifacts/gpu-bundle.tar.xz | awk '{ printf "%s: %.1f MB\n", $NF, $5 / 1e6; exit $5 > 45 * 1048576 }' || die "the bundle is larger than 45 MiB."
+}
+
 verb_format() {
     require_dotnet
     have clang-format || install_packages clang-format
     local sources
-    mapfile -t sources < <(find native \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \))
+    mapfile -t sources < <(find native tests/emulation tests/gpu \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \))
     if [[ ${1:-} == --check ]]; then
         clang-format --dry-run --Werror "${sources[@]}"
         dotnet format whitespace Halfbyte.slnx --verify-no-changes --exclude bindings/Generated
@@ -151,10 +240,17 @@ verb_format() {
 
 verb_clean() { rm -rf artifacts; }
 
+with_cuda=0
+arguments=()
+for argument in "$@"; do
+    if [[ $argument == --cuda ]]; then with_cuda=1; else arguments+=("$argument"); fi
+done
+set -- "${arguments[@]}"
+
 verb=${1:-build}
 (($# == 0)) || shift
 case $verb in
-build | demo | test | bench | bindings | pack | format | clean) "verb_$verb" "$@" ;;
+build | demo | test | bench | bindings | pack | gpu-bundle | format | clean) "verb_$verb" "$@" ;;
 -h | --help | help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" ;;
 *)
     printf 'build.sh: unknown verb %q; ./build.sh --help lists them.\n' "$verb" >&2

@@ -17,6 +17,11 @@ public static class TestDevices
     /// <summary>The devices of the CPU that are here.</summary>
     public static IEnumerable<string> Cpu => Names.Where(name => TryParsePath(name, out _) && Missing.Value[name] is null);
 
+    /// <summary>One fixture per CUDA device that is here: none, or the first.</summary>
+    public static IEnumerable<TestFixtureData> Cuda =>
+        Names.Where(name => name.StartsWith("cuda", StringComparison.Ordinal) && Missing.Value[name] is null)
+            .Select(name => new TestFixtureData(name).SetArgDisplayNames(name));
+
     public static ComputeStream Open(string name, int threads = 0) => TryParsePath(name, out CpuPath path)
         ? ComputeStream.CreateCpu(path, threads)
         : ComputeStream.Create(Device.Parse(name));

@@ -1,0 +1,50 @@
+// The only way a kernel is launched.
+//
+//   const Launch at{.grid = dim3(blocks), .block = dim3(kThreads), .stream = stream};
+//   return launch(at, my_kernel<float>, input, output, n);
+//
+// Built on cudaLaunchKernelEx rather than on <<<...>>>, which is no C++: every compiler can read a launcher, arguments are
+// converted to the kernel's parameter types, and the status comes back at once.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <utility>
+
+namespace halfbyte::cuda {
+
+// What every GPU gives a kernel without being asked.
+inline constexpr size_t kSharedWithoutAsking = 48 * 1024;
+
+struct Launch {
+    dim3 grid = 1;
+    dim3 block = 1;
+    size_t shared_bytes = 0;  // dynamic shared memory; see smem.cuh
+    cudaStream_t stream = nullptr;
+    // Let the kernel begin while the one before it on the stream still runs. It must not touch that one's results, nor overwrite
+    // its inputs, before ptx::grid_dependency_wait(). Hopper and later; elsewhere it has no effect.
+    bool overlaps_predecessor = false;
+};
+
+template <class... Parameters, class... Arguments>
+cudaError_t launch(const Launch& at, void (*kernel)(Parameters...), Arguments&&... arguments) {
+    if (at.shared_bytes > kSharedWithoutAsking) {
+        const cudaError_t status = cudaFuncSetAttribute(
+            reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(at.shared_bytes));
+        if (status != cudaSuccess) return status;
+    }
+    cudaLaunchAttribute attribute{};
+    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attribute.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config{};
+    config.gridDim = at.grid;
+    config.blockDim = at.block;
+    config.dynamicSmemBytes = at.shared_bytes;
+    config.stream = at.stream;
+    config.attrs = &attribute;
+    config.numAttrs = at.overlaps_predecessor ? 1 : 0;
+    return cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
+}
+
+}  // namespace halfbyte::cuda

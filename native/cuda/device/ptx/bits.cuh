@@ -1,0 +1,26 @@
+// Byte permutes and three-input logic.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace halfbyte::cuda::ptx {
+
+// Four bytes out of the eight of {b, a} (a has bytes 0-3), chosen by the four nibbles of `selector`, lowest first. Bit 3 of a
+// nibble replicates the chosen byte's sign bit instead; __byte_perm spends an instruction on masking it away, this does not.
+__device__ __forceinline__ uint32_t prmt(uint32_t a, uint32_t b, uint32_t selector) {
+    uint32_t result;
+    asm("prmt.b32 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(selector));
+    return result;
+}
+
+// Any bitwise function of three words: `Table` is the function applied to 0xf0, 0xcc, 0xaa. (a & b) | c is (0xf0 & 0xcc) | 0xaa.
+template <uint8_t Table>
+__device__ __forceinline__ uint32_t lop3(uint32_t a, uint32_t b, uint32_t c) {
+    uint32_t result;
+    asm("lop3.b32 %0, %1, %2, %3, %4;" : "=r"(result) : "r"(a), "r"(b), "r"(c), "n"(Table));
+    return result;
+}
+
+}  // namespace halfbyte::cuda::ptx

@@ -1,0 +1,92 @@
+// Loads and stores of global memory with cache hints, and the ones that order memory between blocks.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "cuda/device/ptx/since.cuh"
+
+namespace halfbyte::cuda::ptx {
+
+// ---- data that is read once: it passes by the first-level cache ----------------------------------------------------------------
+
+__device__ __forceinline__ uint4 load_streaming(const uint4* p) {
+    uint4 v;
+    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                 : "l"(p));
+    return v;
+}
+
+__device__ __forceinline__ uint2 load_streaming(const uint2* p) {
+    uint2 v;
+    asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p));
+    return v;
+}
+
+__device__ __forceinline__ uint32_t load_streaming(const uint32_t* p) {
+    uint32_t v;
+    asm volatile("ld.global.nc.L1::no_allocate.u32 %0, [%1];" : "=r"(v) : "l"(p));
+    return v;
+}
+
+// ---- the second-level cache ----------------------------------------------------------------------------------------------------
+
+// A policy for the loads below: what they bring is evicted first, or last. Since sm_80.
+__device__ __forceinline__ uint64_t policy_evict_first() {
+    uint64_t policy = 0;
+    HALFBYTE_SINCE(80, asm volatile("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy)););
+    return policy;
+}
+
+__device__ __forceinline__ uint64_t policy_evict_last() {
+    uint64_t policy = 0;
+    HALFBYTE_SINCE(80, asm volatile("createpolicy.fractional.L2::evict_last.b64 %0, 1.0;" : "=l"(policy)););
+    return policy;
+}
+
+__device__ __forceinline__ uint4 load_streaming(const uint4* p, uint64_t policy) {
+    uint4 v{};
+    HALFBYTE_SINCE(80, asm volatile("ld.global.nc.L1::no_allocate.L2::cache_hint.v4.u32 {%0, %1, %2, %3}, [%4], %5;"
+                                    : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                                    : "l"(p), "l"(policy)););
+    return v;
+}
+
+__device__ __forceinline__ void prefetch_l2(const void* p) { asm volatile("prefetch.global.L2 [%0];" ::"l"(p)); }
+
+// ---- results that are not read again soon --------------------------------------------------------------------------------------
+
+__device__ __forceinline__ void store_streaming(uint4* p, uint4 v) {
+    asm volatile("st.global.cs.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
+}
+
+__device__ __forceinline__ void store_streaming(uint2* p, uint2 v) {
+    asm volatile("st.global.cs.v2.u32 [%0], {%1, %2};" ::"l"(p), "r"(v.x), "r"(v.y) : "memory");
+}
+
+__device__ __forceinline__ void store_streaming(uint32_t* p, uint32_t v) {
+    asm volatile("st.global.cs.u32 [%0], %1;" ::"l"(p), "r"(v) : "memory");
+}
+
+// ---- order between the blocks of a grid ----------------------------------------------------------------------------------------
+
+__device__ __forceinline__ uint32_t load_acquire(const uint32_t* p) {
+    uint32_t v;
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(v) : "l"(p) : "memory");
+    return v;
+}
+
+__device__ __forceinline__ void store_release(uint32_t* p, uint32_t v) {
+    asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(p), "r"(v) : "memory");
+}
+
+// Adds and returns the former value; orders what came before for whoever reads the result, and what comes after behind it.
+__device__ __forceinline__ uint32_t add_acquire_release(uint32_t* p, uint32_t v) {
+    uint32_t former;
+    asm volatile("atom.add.acq_rel.gpu.global.u32 %0, [%1], %2;" : "=r"(former) : "l"(p), "r"(v) : "memory");
+    return former;
+}
+
+}  // namespace halfbyte::cuda::ptx

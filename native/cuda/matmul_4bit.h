@@ -1,0 +1,44 @@
+// The kernels of y_i = x * W_i^T + bias_i with 4-bit weights, and which one takes what: matmul_4bit.cu chooses.
+//
+//   rows   any type; few rows of x                     one warp per row of W          matmul_4bit_rows.cu
+//   mma    16-bit x, K a multiple of 32, known tables  tensor cores                   matmul_4bit_mma.cu
+//   tile   everything                                  64 x 64 tiles in float32       matmul_4bit_tile.cu
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include "core/operations.h"
+#include "cuda/device/product_output.cuh"
+#include "cuda/device/weights_4bit.cuh"
+
+namespace halfbyte::cuda {
+
+// One launch: up to kWeightsPerLaunch weights and where their products go.
+struct MatMul4BitBatch {
+    Weights4Bit weights;
+    ProductOutput outputs[kWeightsPerLaunch]{};
+    const void* x = nullptr;
+    DType dtype{};
+    int64_t M = 0;
+    int64_t ldx = 0;
+    int64_t tiles = 0;  // of all weights, as `first` of each counts them
+
+    // K split over blocks, for kernels that can; partial sums are float [splits, M, columns].
+    int64_t splits = 1;
+    int64_t columns[kWeightsPerLaunch]{};  // where each product begins among them
+    float* partials = nullptr;
+
+    explicit MatMul4BitBatch(const MatMul4Bit& op)
+        : weights(op.K), x(op.x), dtype(op.dtype), M(op.M), ldx(op.ldx), partials(static_cast<float*>(op.workspace)) {}
+};
+
+// How many rows of a weight a tile of each kernel has.
+inline constexpr int64_t kRowsTile = 8, kMmaTile = 128, kFp32TileRows = 64;
+
+inline constexpr int64_t kRowsMost = 4;  // rows of x the first kernel takes
+
+cudaError_t matmul_4bit_rows(const MatMul4BitBatch& batch, cudaStream_t stream);
+cudaError_t matmul_4bit_mma(const MatMul4BitBatch& batch, cudaStream_t stream);
+cudaError_t matmul_4bit_tile(const MatMul4BitBatch& batch, cudaStream_t stream);
+
+}  // namespace halfbyte::cuda

@@ -1,0 +1,32 @@
+// Kernels that each break one rule of CUDA's execution model. Most give the right answer on most GPUs most of the time; the
+// emulator must find every one of them every time.
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+cudaError_t missing_barrier(const int32_t* input, int32_t* output);         // reads what a neighbour writes
+cudaError_t missing_second_barrier(const int32_t* input, int32_t* output);  // overwrites what a neighbour still reads
+cudaError_t missing_warp_barrier(const int32_t* input, int32_t* output);    // relies on lanes in lock step
+cudaError_t barrier_in_a_branch(int32_t* output);                           // half of the threads
+cudaError_t barriers_of_two_branches(int32_t* output);                      // both halves, at different places
+cudaError_t barrier_after_return(int32_t* output, int n);                   // threads beyond n have left
+cudaError_t shuffle_in_a_branch(int32_t* output);                           // full mask, half of the lanes
+cudaError_t shuffle_from_outside(int32_t* output);                          // from a lane that is not in the mask
+cudaError_t shared_out_of_bounds(int32_t* output);                          // one element too far
+cudaError_t global_read_out_of_bounds(const int32_t* input, int32_t* output, int n);
+cudaError_t global_write_out_of_bounds(uint8_t* output, int n);    // one byte too far
+cudaError_t misaligned_vector(const float* input, float* output);  // 16 bytes at a multiple of 4
+cudaError_t uninitialized_shared(int32_t* output);
+cudaError_t copy_read_too_early(const int32_t* input, int32_t* output);       // cp.async, committed, not waited for
+cudaError_t copy_read_by_a_neighbour(const int32_t* input, int32_t* output);  // waited for by another thread, no barrier
+cudaError_t wrong_fragment_map(const __nv_bfloat16* a, const __nv_bfloat16* b, float* d);  // k of B's registers interleaved
+cudaError_t deadlock(int32_t* output);                                                     // two warps wait for each other
+cudaError_t deadlock_on_mbarrier(int32_t* output);                                         // two arrivals expected, one made
+cudaError_t endless_loop(const uint32_t* flag, int32_t* output);                           // a flag nobody sets
+cudaError_t order_dependence(float* sum);                                                  // float atomics
+cudaError_t bulk_copy_read_too_early(const int32_t* input, int32_t* output);
+cudaError_t bulk_store_without_fence(int32_t* output);  // TMA reads what threads wrote, no proxy fence
+cudaError_t wgmma_read_too_early(float* output);        // accumulators before the wait

@@ -1,0 +1,34 @@
+// wgmma used too early. In a file of its own: the instruction is sm_90a's alone.
+#include "broken.h"
+#include "cuda/device/launch.cuh"
+#include "cuda/device/ptx/mbarrier.cuh"
+#include "cuda/device/ptx/wgmma.cuh"
+#include "cuda/device/smem.cuh"
+
+using namespace halfbyte::cuda;
+
+namespace {
+
+struct Tiles {
+    alignas(128) __nv_bfloat16 a[64 * 16], b[8 * 16];
+};
+
+__global__ void wgmma_read_too_early_kernel(float* output) {
+    Tiles& shared = shared_memory<Tiles>();
+    for (unsigned i = threadIdx.x; i < 64 * 16; i += 128) shared.a[i] = __float2bfloat16(1.0f);
+    if (threadIdx.x < 8 * 16) shared.b[threadIdx.x] = __float2bfloat16(1.0f);
+    ptx::fence_proxy_async();
+    __syncthreads();
+    float d[4] = {};
+    ptx::wgmma_fence();
+    ptx::wgmma_bf16(d, ptx::wgmma_descriptor(shared.a, 128, 256, ptx::WgmmaSwizzle::kNone),
+                    ptx::wgmma_descriptor(shared.b, 128, 256, ptx::WgmmaSwizzle::kNone), false);
+    ptx::wgmma_commit();
+    output[threadIdx.x] = d[0];
+}
+
+}  // namespace
+
+cudaError_t wgmma_read_too_early(float* output) {
+    return launch({.block = 128, .shared_bytes = sizeof(Tiles)}, wgmma_read_too_early_kernel, output);
+}

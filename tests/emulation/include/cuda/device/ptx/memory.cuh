@@ -1,0 +1,34 @@
+// Shadows native/cuda/device/ptx/memory.cuh. Cache hints have no effect; a thread that polls lets others run.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace halfbyte::cuda::ptx {
+
+inline uint4 load_streaming(const uint4* p) { return *p; }
+inline uint2 load_streaming(const uint2* p) { return *p; }
+inline uint32_t load_streaming(const uint32_t* p) { return *p; }
+
+inline uint64_t policy_evict_first() { return 1; }
+inline uint64_t policy_evict_last() { return 2; }
+inline uint4 load_streaming(const uint4* p, uint64_t) { return *p; }
+inline void prefetch_l2(const void*) {}
+
+inline void store_streaming(uint4* p, uint4 v) { *p = v; }
+inline void store_streaming(uint2* p, uint2 v) { *p = v; }
+inline void store_streaming(uint32_t* p, uint32_t v) { *p = v; }
+
+inline uint32_t load_acquire(const uint32_t* p) {
+    emulation::observe(p, 4, false, true);
+    emulation::polled();
+    return emulation::atomic_load(p);
+}
+inline void store_release(uint32_t* p, uint32_t v) {
+    emulation::observe(p, 4, true, true);
+    emulation::atomic_store(p, v);
+}
+inline uint32_t add_acquire_release(uint32_t* p, uint32_t v) { return atomicAdd(p, v); }
+
+}  // namespace halfbyte::cuda::ptx

@@ -1,0 +1,53 @@
+// Launchers of the emulator's test kernels. The kernels are ordinary CUDA: nvcc compiles them too.
+#pragma once
+
+#include <cuda.h>
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+// ---- warps and blocks (warp.cu) ------------------------------------------------------------------------------------------------
+
+// sums[b] = the sum of block b's 256 elements, by shuffles, shared memory and barriers.
+cudaError_t sum_blocks(const int32_t* input, int32_t* sums, unsigned blocks);
+// counts[v] = how often v (0 to 15) occurs among n values: atomics in shared memory, then in global memory.
+cudaError_t histogram(const uint32_t* values, uint32_t* counts, unsigned n);
+// Eight results per lane of one warp; see the kernel.
+cudaError_t warp_functions(uint32_t* results);
+// A producer and a consumer warp exchange `rounds` values through one word, by named barriers.
+cudaError_t named_barriers(uint32_t* received, int rounds);
+// The last block to finish writes the number of blocks: a ticket counter in global memory.
+cudaError_t last_block(uint32_t* ticket, uint32_t* result, unsigned blocks);
+// sums[b] = 0 + 1 + ... + b, by blocks that wait for the one before.
+cudaError_t in_turn(uint32_t* turn, uint32_t* sums, unsigned blocks);
+// The transpose of a 32 x 32 matrix of words, through shared memory rows of `pitch` words.
+cudaError_t transpose(const uint32_t* input, uint32_t* output, int pitch);
+// output[i] = input[i] for n vectors of 16 bytes.
+cudaError_t copy_vectors(const uint4* input, uint4* output, unsigned n);
+
+// ---- tensor cores (mma.cu) -----------------------------------------------------------------------------------------------------
+
+// c[M, N] = a[M, K] * b[N, K]^T for M, N multiples of 64 and K of 32: cp.async, ldmatrix, mma; 128 threads.
+cudaError_t gemm_bf16(const __nv_bfloat16* a, const __nv_bfloat16* b, float* c, int M, int N, int K);
+// One warp's product of each kind, operands loaded by their fragment maps: a[rows, k], b[8, k], d[rows, 8].
+cudaError_t mma_f16_k16(const __half* a, const __half* b, float* d);
+cudaError_t mma_f16_k8(const __half* a, const __half* b, float* d);
+cudaError_t mma_s8_k32(const int8_t* a, const int8_t* b, int32_t* d);
+cudaError_t mma_s8_k16(const int8_t* a, const int8_t* b, int32_t* d);
+// d[16, 8] = a[16, 16] * b[16, 8], b row-major in shared memory: ldmatrix.trans; then stmatrix and back.
+cudaError_t mma_transposed(const __nv_bfloat16* a, const __nv_bfloat16* b, float* d, uint32_t* stored);
+
+// ---- Hopper (hopper.cu) --------------------------------------------------------------------------------------------------------
+
+// output = input, `bytes` bytes (a multiple of 1024), by bulk copies in and out.
+cudaError_t bulk_copy(const void* input, void* output, uint32_t bytes);
+// Boxes of 64 x 64 elements of 16 bits through shared memory and back.
+cudaError_t tensor_copy(const CUtensorMap& from, const CUtensorMap& to, int width, int height);
+// d[64, 64] = a[64, K] * b[64, K]^T (b_mn_major: b[K, 64]), tiles by TMA with 128-byte swizzle, wgmma from shared memory.
+cudaError_t wgmma_gemm(const CUtensorMap& a, const CUtensorMap& b, float* d, int K, bool b_mn_major);
+// d[64, 32] = a[64, 16] * b[32, 16]^T, A from registers; `swizzle` of B's rows: 0 (none), 32, 64.
+cudaError_t wgmma_registers(const __nv_bfloat16* a, const __nv_bfloat16* b, float* d, int swizzle);
+// d[64, 16] = a[64, 32] * b[16, 32]^T in int8, both in shared memory without swizzle.
+cudaError_t wgmma_int8(const int8_t* a, const int8_t* b, int32_t* d);

@@ -1,0 +1,40 @@
+// How the threads of a block come to see each other's accesses.
+#include "block.h"
+
+namespace halfbyte::emulation {
+
+void Block::release_to(Seen& target) {
+    target.join(running_->seen);
+    target.add(running_->rank, running_->clock++);
+}
+
+void Block::synchronize(const std::vector<Thread*>& threads) {
+    Seen all = threads.front()->seen;
+    std::vector<Seen::Entry> entries;
+    for (const Thread* thread : threads) {
+        all.join(thread->seen);
+        entries.push_back({thread->rank, thread->clock});
+    }
+    all.add(entries);
+    for (Thread* thread : threads) {
+        thread->seen = all;
+        ++thread->clock;
+    }
+    counters.flush();
+}
+
+void Block::warpgroup_together(void (*execute)(Block&, unsigned), unsigned operand, Site where) {
+    const unsigned group = running_->rank / 128;
+    if (count_ < 128 * (group + 1))
+        fail(Fault::kDivergentWarp, nullptr, where,
+             "wgmma by threads 128 to 255 and so on; the last group of this block is not whole");
+    std::vector<Thread*>& waiting = warpgroups_[group];
+    waiting.push_back(running_);
+    if (waiting.size() == 128) {
+        execute(*this, operand);
+        wake(waiting);
+    }
+    suspend("wgmma.wait_group", where);
+}
+
+}  // namespace halfbyte::emulation

@@ -1,0 +1,121 @@
+#include "mbarrier.h"
+
+#include <utility>
+
+#include "block.h"
+
+namespace halfbyte::emulation {
+
+void Mbarriers::init(Block& block, void* barrier, unsigned count, Site where) {
+    if (!block.shared.contains(barrier) || count == 0 || count > (1u << 20) - 1)
+        block.fail(Fault::kInvalidInstruction, nullptr, where, "mbarrier.init of %p with count %u", barrier, count);
+    const uint32_t offset = block.shared.offset(barrier);
+    block.shared.write(block, offset, 8, false, nullptr, where);
+    if (barriers_.contains(offset))
+        block.fail(Fault::kInvalidInstruction, nullptr, where, "mbarrier.init of the barrier at offset %u, which is one already",
+                   offset);
+    Mbarrier fresh;
+    fresh.count = fresh.pending = count;
+    fresh.released = fresh.completed = Seen(block.size() + 1);
+    barriers_.emplace(offset, std::move(fresh));
+}
+
+Mbarriers::Mbarrier& Mbarriers::find(Block& block, void* barrier, const char* instruction, Site where) {
+    const auto it = block.shared.contains(barrier) ? barriers_.find(block.shared.offset(barrier)) : barriers_.end();
+    if (it == barriers_.end())
+        block.fail(Fault::kInvalidInstruction, nullptr, where, "%s on %p, which is no initialized mbarrier", instruction, barrier);
+    // Using a barrier reads it: the check is that its initialization is visible here.
+    block.shared.read(block, it->first, 8, true, nullptr, where);
+    ++block.counters.counts.mbarrier_operations;
+    return it->second;
+}
+
+void Mbarriers::invalidate(Block& block, void* barrier, Site where) {
+    find(block, barrier, "mbarrier.inval", where);
+    barriers_.erase(block.shared.offset(barrier));
+}
+
+// Completes the phase if nothing is missing: its waiters go on, and the next phase expects everybody anew.
+void Mbarriers::advance(Block& block, Mbarrier& barrier) {
+    if (barrier.pending != 0 || barrier.bytes != 0) return;
+    barrier.pending = barrier.count;
+    ++barrier.phase;
+    barrier.completed = barrier.released;
+    block.wake(barrier.waiting);
+}
+
+void Mbarriers::expect_bytes(Block& block, void* barrier, uint32_t bytes, Site where) {
+    find(block, barrier, "mbarrier.expect_tx", where).bytes += bytes;
+}
+
+void Mbarriers::arrive(Block& block, void* barrier, Site where) {
+    Mbarrier& found = find(block, barrier, "mbarrier.arrive", where);
+    block.release_to(found.released);
+    --found.pending;
+    advance(block, found);
+}
+
+bool Mbarriers::land(Block& block, Mbarrier& barrier) {
+    if (barrier.under_way.empty()) return false;
+    for (auto& copy : std::exchange(barrier.under_way, {})) copy(block);
+    return true;
+}
+
+void Mbarriers::wait(Block& block, void* barrier, unsigned parity, Site where) {
+    Mbarrier& found = find(block, barrier, "mbarrier.try_wait", where);
+    while ((found.phase & 1) == parity) {
+        if (land(block, found)) continue;
+        found.waiting.push_back(&block.thread());
+        block.suspend("an mbarrier", where);
+    }
+    block.acquire(found.completed);
+}
+
+bool Mbarriers::test(Block& block, void* barrier, unsigned parity, Site where) {
+    Mbarrier& found = find(block, barrier, "mbarrier.test_wait", where);
+    if ((found.phase & 1) == parity) {
+        if (!block.others_can_run()) land(block, found);
+        block.yield();
+        block.check_progress();
+    }
+    if ((found.phase & 1) == parity) return false;
+    block.acquire(found.completed);
+    return true;
+}
+
+void Mbarriers::deliver(Block& block, void* barrier, uint32_t bytes, std::function<void(Block&)> land, Site where) {
+    Mbarrier& found = find(block, barrier, "cp.async.bulk", where);
+    found.under_way.push_back([&found, bytes, land = std::move(land)](Block& at) {
+        land(at);
+        found.released.add(at.proxy(), at.proxy_clock);
+        found.bytes -= bytes;
+        advance(at, found);
+    });
+}
+
+void Mbarriers::arrive_after_copies(Block& block, void* barrier, Site where) {
+    Mbarrier& found = find(block, barrier, "cp.async.mbarrier.arrive", where);
+    Thread* thread = &block.thread();
+    found.under_way.push_back([&found, thread](Block& at) {
+        thread->copies.land(at, *thread);
+        found.released.join(thread->seen);
+        found.released.add(thread->rank, thread->clock++);
+        --found.pending;
+        advance(at, found);
+    });
+}
+
+bool Mbarriers::land_awaited(Block& block) {
+    bool any = false;
+    for (auto& [offset, barrier] : barriers_)
+        if (!barrier.waiting.empty()) any = land(block, barrier) || any;
+    return any;
+}
+
+bool Mbarriers::any_under_way() const {
+    for (const auto& [offset, barrier] : barriers_)
+        if (!barrier.under_way.empty()) return true;
+    return false;
+}
+
+}  // namespace halfbyte::emulation

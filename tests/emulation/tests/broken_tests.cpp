@@ -1,0 +1,128 @@
+// Each deliberately broken kernel is caught, in every order, and the report says which rule it broke and where.
+#include "broken/broken.h"
+#include "tests/harness.h"
+
+using halfbyte::emulation::Order;
+
+namespace {
+
+const std::vector<Order> kOrders = {
+    {Order::kForward, 0}, {Order::kReverse, 0}, {Order::kRandom, 1}, {Order::kRandom, 2}, {Order::kRandom, 3}};
+
+struct Data {
+    test::Buffer<int32_t> input{std::vector<int32_t>(64, 7)};
+    test::Buffer<int32_t> output{std::vector<int32_t>(64, 0)};
+};
+
+}  // namespace
+
+// Runs the launch in each order by itself: one order must be enough.
+#define EXPECT_CAUGHT(status, fault, text) \
+    for (const Order& order : kOrders) {   \
+        test::run_in_order(order);         \
+        EXPECT_FAULT(status, fault, text); \
+    }
+
+TEST(catches_a_missing_barrier) {
+    Data data;
+    EXPECT_CAUGHT(missing_barrier(data.input.data(), data.output.data()), kRace, "barriers.cu:");
+    EXPECT_CAUGHT(missing_second_barrier(data.input.data(), data.output.data()), kRace, "without a barrier in between");
+    EXPECT_CAUGHT(missing_warp_barrier(data.input.data(), data.output.data()), kRace, "missing_warp_barrier_kernel");
+}
+
+TEST(catches_a_divergent_barrier) {
+    Data data;
+    EXPECT_CAUGHT(barrier_in_a_branch(data.output.data()), kDivergentBarrier, "__syncthreads");
+    EXPECT_CAUGHT(barriers_of_two_branches(data.output.data()), kDivergentBarrier, "waits in the one at barriers.cu");
+    EXPECT_CAUGHT(barrier_after_return(data.output.data(), 63), kDivergentBarrier, "thread (63,0,0)");
+}
+
+TEST(catches_a_divergent_shuffle) {
+    Data data;
+    EXPECT_CAUGHT(shuffle_in_a_branch(data.output.data()), kDivergentWarp, "barriers.cu:");
+    EXPECT_CAUGHT(shuffle_from_outside(data.output.data()), kDivergentWarp, "from lane 20");
+}
+
+TEST(catches_shared_memory_out_of_bounds) {
+    Data data;
+    EXPECT_CAUGHT(shared_out_of_bounds(data.output.data()), kSharedOutOfBounds, "writes 4 bytes at offset 128 of 128 bytes");
+}
+
+TEST(catches_global_memory_out_of_bounds) {
+    Data data;
+    const test::Buffer<int32_t> exact(32);
+    EXPECT_CAUGHT(global_read_out_of_bounds(exact.data(), data.output.data(), 32), kGlobalOutOfBounds,
+                  "reads 4 bytes at offset 128 of an allocation of 128");
+    const test::Buffer<uint8_t> odd(33);  // no multiple of anything
+    EXPECT_CAUGHT(global_write_out_of_bounds(odd.data(), 33), kGlobalOutOfBounds,
+                  "writes 1 bytes at offset 33 of an allocation of 33");
+    int32_t* freed = nullptr;
+    cudaMalloc(&freed, 256);
+    cudaFree(freed);
+    EXPECT_CAUGHT(global_read_out_of_bounds(freed, data.output.data(), 32), kGlobalOutOfBounds, "freed");
+    const std::vector<int32_t> host(64);
+    EXPECT_CAUGHT(global_read_out_of_bounds(host.data(), data.output.data(), 32), kNotDeviceMemory, "reads 4 bytes");
+    EXPECT_CAUGHT(global_read_out_of_bounds(nullptr, data.output.data(), 32), kNotDeviceMemory, "reads 4 bytes");
+}
+
+TEST(catches_a_misaligned_access) {
+    const test::Buffer<float> input(8), output(8);
+    EXPECT_CAUGHT(misaligned_vector(input.data(), output.data()), kMisaligned, "16");
+}
+
+TEST(catches_a_read_of_uninitialized_shared_memory) {
+    Data data;
+    EXPECT_CAUGHT(uninitialized_shared(data.output.data()), kUninitializedShared, "byte 124 of shared memory, which nobody wrote");
+}
+
+TEST(catches_a_copy_that_was_not_waited_for) {
+    Data data;
+    EXPECT_CAUGHT(copy_read_too_early(data.input.data(), data.output.data()), kNotWaitedFor, "a copy is still under way");
+    EXPECT_CAUGHT(copy_read_by_a_neighbour(data.input.data(), data.output.data()), kRace, "without a barrier");
+    EXPECT_CAUGHT(bulk_copy_read_too_early(data.input.data(), data.output.data()), kNotWaitedFor, "a copy is still under way");
+    const test::Buffer<float> output(128);
+    EXPECT_CAUGHT(wgmma_read_too_early(output.data()), kNotWaitedFor, "wgmma");
+}
+
+TEST(catches_a_missing_proxy_fence) {
+    Data data;
+    EXPECT_CAUGHT(bulk_store_without_fence(data.output.data()), kMissingProxyFence, "fence.proxy.async");
+}
+
+// No rule is broken here; the numbers are wrong, as they would be on a GPU.
+TEST(catches_a_wrong_fragment_map) {
+    std::vector<__nv_bfloat16> a(256), b(128);
+    test::Random random(11);
+    for (auto& value : a) value = __float2bfloat16(static_cast<float>(random.between(-9, 9)));
+    for (auto& value : b) value = __float2bfloat16(static_cast<float>(random.between(-9, 9)));
+    const test::Buffer<__nv_bfloat16> device_a(a), device_b(b);
+    const test::Buffer<float> d(128);
+    EXPECT_SUCCESS(wrong_fragment_map(device_a.data(), device_b.data(), d.data()));
+    int wrong = 0;
+    for (size_t m = 0; m < 16; ++m)
+        for (size_t n = 0; n < 8; ++n) {
+            float sum = 0;
+            for (size_t k = 0; k < 16; ++k) sum += __bfloat162float(a[m * 16 + k]) * __bfloat162float(b[n * 16 + k]);
+            wrong += d.values()[m * 8 + n] != sum;
+        }
+    EXPECT(wrong > 100);
+}
+
+TEST(catches_a_deadlock) {
+    Data data;
+    EXPECT_CAUGHT(deadlock(data.output.data()), kDeadlock, "32 threads wait in a named barrier at barriers.cu");
+    EXPECT_CAUGHT(deadlock_on_mbarrier(data.output.data()), kDeadlock, "32 threads wait in an mbarrier");
+}
+
+TEST(catches_an_endless_loop) {
+    Data data;
+    const test::Buffer<uint32_t> flag(std::vector<uint32_t>{0});
+    test::run_in_order({});
+    EXPECT_FAULT(endless_loop(flag.data(), data.output.data()), kDeadlock, "no progress");
+}
+
+TEST(catches_results_that_depend_on_the_order) {
+    test::run_in_all_orders();
+    const test::Buffer<float> sum(std::vector<float>{0});
+    EXPECT_FAULT(order_dependence(sum.data()), kOrderDependence, "differs between orders forward and reverse");
+}

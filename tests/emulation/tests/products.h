@@ -1,0 +1,238 @@
+// What the tests of products share: random matrices on the emulated device, weights with their float64 values, and the written
+// bound.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/codebooks.h"
+#include "core/float16.h"
+#include "core/formats.h"
+#include "core/operations.h"
+#include "tests/harness.h"
+
+namespace test {
+
+inline constexpr halfbyte::DType kProductTypes[] = {halfbyte::DType::kFloat32, halfbyte::DType::kFloat16,
+                                                    halfbyte::DType::kBFloat16};
+
+inline double round_to(halfbyte::DType dtype, float value) {
+    if (dtype == halfbyte::DType::kFloat16) return halfbyte::float16_to_float(halfbyte::float_to_float16(value));
+    if (dtype == halfbyte::DType::kBFloat16) return halfbyte::bfloat16_to_float(halfbyte::float_to_bfloat16(value));
+    return value;
+}
+
+// A row-major matrix on the device whose rows lie `gap` elements further apart than they are long, `skew` elements off its
+// alignment.
+class DeviceMatrix {
+   public:
+    DeviceMatrix(halfbyte::DType dtype, int64_t rows, int64_t columns, int64_t gap = 0, int64_t skew = 0)
+        : dtype_(dtype),
+          rows_(rows),
+          columns_(columns),
+          ld_(columns + gap),
+          skew_(skew),
+          bytes_(static_cast<size_t>((rows * ld_ + skew) * halfbyte::size_of(dtype))) {}
+
+    void upload(const std::vector<double>& values) {
+        std::vector<uint8_t> bytes(bytes_.values().size(), 0xff);
+        for (int64_t r = 0; r < rows_; ++r)
+            for (int64_t c = 0; c < columns_; ++c) {
+                const auto value = static_cast<float>(values[static_cast<size_t>(r * columns_ + c)]);
+                const uint32_t bits = dtype_ == halfbyte::DType::kFloat32   ? std::bit_cast<uint32_t>(value)
+                                      : dtype_ == halfbyte::DType::kFloat16 ? halfbyte::float_to_float16(value)
+                                                                            : halfbyte::float_to_bfloat16(value);
+                std::memcpy(bytes.data() + at(r, c), &bits, static_cast<size_t>(halfbyte::size_of(dtype_)));
+            }
+        cudaMemcpy(bytes_.data(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice);
+    }
+
+    std::vector<double> download() const {
+        const std::vector<uint8_t> bytes = bytes_.values();
+        std::vector<double> values;
+        for (int64_t r = 0; r < rows_; ++r)
+            for (int64_t c = 0; c < columns_; ++c) {
+                uint32_t bits = 0;
+                std::memcpy(&bits, bytes.data() + at(r, c), static_cast<size_t>(halfbyte::size_of(dtype_)));
+                values.push_back(dtype_ == halfbyte::DType::kFloat32   ? std::bit_cast<float>(bits)
+                                 : dtype_ == halfbyte::DType::kFloat16 ? halfbyte::float16_to_float(static_cast<uint16_t>(bits))
+                                                                       : halfbyte::bfloat16_to_float(static_cast<uint16_t>(bits)));
+            }
+        return values;
+    }
+
+    // Whether the elements between the rows still have their first value, 0xff.
+    bool gaps_are_untouched() const {
+        const std::vector<uint8_t> bytes = bytes_.values();
+        for (int64_t r = 0; r < rows_; ++r)
+            for (size_t i = at(r, columns_); i < at(r, ld_); ++i)
+                if (bytes[i] != 0xff) return false;
+        return true;
+    }
+
+    void* data() const { return bytes_.data() + skew_ * halfbyte::size_of(dtype_); }
+    int64_t ld() const { return ld_; }
+
+   private:
+    size_t at(int64_t r, int64_t c) const { return static_cast<size_t>((skew_ + r * ld_ + c) * halfbyte::size_of(dtype_)); }
+
+    halfbyte::DType dtype_;
+    int64_t rows_, columns_, ld_, skew_;
+    Buffer<uint8_t> bytes_;
+};
+
+inline std::vector<double> random_values(Random& random, int64_t n, halfbyte::DType dtype, float scale = 1) {
+    std::vector<double> values;
+    for (int64_t i = 0; i < n; ++i) values.push_back(round_to(dtype, random.uniform() * scale));
+    return values;
+}
+
+// A sum in float64 and the sum of the magnitudes that went into it.
+struct Sum {
+    double value = 0, magnitude = 0;
+    void add(double term) { value += term, magnitude += std::abs(term); }
+};
+
+// The bound of tests/Halfbyte.Tests/Reference/Tolerances.cs, in its words; not finite exactly where the reference is not.
+inline bool is_close(double actual, const Sum& expected, int64_t terms, halfbyte::DType dtype) {
+    const double rounded = round_to(dtype, static_cast<float>(expected.value));
+    if (!std::isfinite(rounded)) return std::isnan(rounded) ? std::isnan(actual) : actual == rounded;
+    const double accumulated = (8 + 2 * std::sqrt(static_cast<double>(terms))) * 0x1p-24 * expected.magnitude + 0x1p-149;
+    const double unit = dtype == halfbyte::DType::kFloat32 ? 0x1p-24 : dtype == halfbyte::DType::kFloat16 ? 0x1p-11 : 0x1p-8;
+    const double smallest = dtype == halfbyte::DType::kFloat32 ? 0x1p-149 : dtype == halfbyte::DType::kFloat16 ? 0x1p-24 : 0x1p-133;
+    return std::abs(actual - expected.value) <=
+           accumulated + std::max(unit * (std::abs(expected.value) + accumulated), smallest / 2);
+}
+
+// While it lives, the device claims this compute capability.
+class Architecture {
+   public:
+    explicit Architecture(int architecture) { setenv("HALFBYTE_EMULATION_ARCHITECTURE", std::to_string(architecture).c_str(), 1); }
+    Architecture(const Architecture&) = delete;
+    Architecture& operator=(const Architecture&) = delete;
+    ~Architecture() { unsetenv("HALFBYTE_EMULATION_ARCHITECTURE"); }
+};
+
+// ---- weights -------------------------------------------------------------------------------------------------------------------
+
+struct Format4Bit {
+    int32_t quant_type = HALFBYTE_QUANT_TYPE_NF4;
+    int64_t blocksize = 64;
+    bool nested = false;
+    int64_t skew = 0;  // bytes by which the codes lie off their alignment
+};
+
+// A random 4-bit weight on the device, and its values.
+class RandomWeight4Bit {
+   public:
+    RandomWeight4Bit(int64_t N, int64_t K, const Format4Bit& format, uint64_t seed) {
+        Random random(seed);
+        const int64_t n = N * K;
+        const auto blocks = static_cast<size_t>(halfbyte::ceil_div(n, format.blocksize));
+        std::vector<uint8_t> packed(static_cast<size_t>(format.skew + halfbyte::packed_bytes(n))), codes(blocks);
+        for (uint8_t& byte : packed) byte = static_cast<uint8_t>(random.next());
+        for (uint8_t& code : codes) code = static_cast<uint8_t>(random.next());
+        std::vector<float> absmax(blocks), nested(static_cast<size_t>(halfbyte::ceil_div(static_cast<int64_t>(blocks), 256)));
+        for (float& value : absmax) value = random.uniform() * 3;
+        for (float& value : nested) value = random.uniform();
+        if (blocks > 1) absmax[1] = 0;
+        std::vector<float> map(halfbyte::dynamic_signed().begin(), halfbyte::dynamic_signed().end()), offset = {0.7f}, custom(16);
+        for (float& value : custom) value = random.uniform() * 1e6f;
+
+        weight_.N = N;
+        weight_.K = K;
+        weight_.blocksize = format.blocksize;
+        weight_.nested_blocksize = 256;
+        weight_.quant_type = format.quant_type;
+        weight_.absmax = format.nested ? static_cast<const void*>(codes.data()) : absmax.data();
+        if (format.nested)
+            weight_.nested_absmax = nested.data(), weight_.nested_codebook = map.data(), weight_.nested_offset = offset.data();
+        const float* table = format.quant_type == HALFBYTE_QUANT_TYPE_CUSTOM ? custom.data()
+                             : format.quant_type == HALFBYTE_QUANT_TYPE_FP4  ? halfbyte::kFp4.data()
+                                                                             : halfbyte::kNf4.data();
+        for (int64_t i = 0; i < n; ++i) {
+            const unsigned byte = packed[static_cast<size_t>(format.skew + i / 2)], code = i % 2 == 0 ? byte >> 4 : byte & 15;
+            values.push_back(static_cast<double>(table[code]) * halfbyte::absmax_of(weight_, i / format.blocksize));
+        }
+
+        weight_.packed = bytes(packed) + format.skew;
+        weight_.absmax = format.nested ? static_cast<const void*>(bytes(codes)) : floats(absmax);
+        if (format.nested)
+            weight_.nested_absmax = floats(nested), weight_.nested_codebook = floats(map), weight_.nested_offset = floats(offset);
+        if (format.quant_type == HALFBYTE_QUANT_TYPE_CUSTOM) weight_.codebook = floats(custom);
+    }
+
+    const halfbyte_weight_4bit& descriptor() const { return weight_; }
+    std::vector<double> values;  // [N, K]
+
+   private:
+    uint8_t* bytes(const std::vector<uint8_t>& v) { return bytes_.emplace_back(std::make_unique<Buffer<uint8_t>>(v))->data(); }
+    float* floats(const std::vector<float>& v) { return floats_.emplace_back(std::make_unique<Buffer<float>>(v))->data(); }
+
+    halfbyte_weight_4bit weight_{};
+    std::vector<std::unique_ptr<Buffer<uint8_t>>> bytes_;
+    std::vector<std::unique_ptr<Buffer<float>>> floats_;
+};
+
+// A random int8 weight on the device, and its values.
+class RandomWeightInt8 {
+   public:
+    RandomWeightInt8(int64_t N, int64_t K, uint64_t seed, int64_t skew = 0) {
+        Random random(seed);
+        codes.resize(static_cast<size_t>(skew + N * K));
+        for (int8_t& code : codes) code = static_cast<int8_t>(random.between(-127, 127));
+        absmax.resize(static_cast<size_t>(N));
+        for (float& value : absmax) value = random.uniform() * 2;
+        device_codes_ = std::make_unique<Buffer<int8_t>>(codes);
+        device_absmax_ = std::make_unique<Buffer<float>>(absmax);
+        codes.erase(codes.begin(), codes.begin() + skew);
+        weight_ = {device_codes_->data() + skew, device_absmax_->data(), N, K, 0};
+        for (int64_t i = 0; i < N * K; ++i)
+            values.push_back(codes[static_cast<size_t>(i)] * static_cast<double>(absmax[static_cast<size_t>(i / K)]) / 127.0);
+    }
+
+    const halfbyte_weight_int8& descriptor() const { return weight_; }
+    std::vector<int8_t> codes;  // [N, K]
+    std::vector<float> absmax;
+    std::vector<double> values;  // [N, K]
+
+   private:
+    halfbyte_weight_int8 weight_{};
+    std::unique_ptr<Buffer<int8_t>> device_codes_;
+    std::unique_ptr<Buffer<float>> device_absmax_;
+};
+
+// dx = sum of dy_i * W_i in float64.
+template <class Weight>
+std::vector<Sum> transposed_sums(const std::vector<std::unique_ptr<Weight>>& weights, const std::vector<std::vector<double>>& dy,
+                                 int64_t M, int64_t K) {
+    std::vector<Sum> sums(static_cast<size_t>(M * K));
+    for (size_t i = 0; i < weights.size(); ++i) {
+        const int64_t N = weights[i]->descriptor().N;
+        for (int64_t m = 0; m < M; ++m)
+            for (int64_t n = 0; n < N; ++n)
+                for (int64_t k = 0; k < K; ++k)
+                    sums[static_cast<size_t>(m * K + k)].add(dy[i][static_cast<size_t>(m * N + n)] *
+                                                             weights[i]->values[static_cast<size_t>(n * K + k)]);
+    }
+    return sums;
+}
+
+// The first element out of bounds, as a sentence; empty if there is none.
+inline std::string first_wrong(const std::vector<double>& actual, const std::vector<Sum>& expected, int64_t terms,
+                               halfbyte::DType dtype) {
+    for (size_t i = 0; i < actual.size(); ++i)
+        if (!is_close(actual[i], expected[i], terms, dtype))
+            return "element " + std::to_string(i) + " is " + std::to_string(actual[i]) + ", expected " +
+                   std::to_string(expected[i].value);
+    return {};
+}
+
+}  // namespace test
