@@ -174,10 +174,10 @@ run_tests() {
     if ! "$@" 2>&1 | tee "$log"; then broken=1; fi
     # "succeeded: 7" is how an NUnit program says it, "7 passed, 0 failed" the emulator's.
     local p f s
-    read -r p f s < <(awk '
+    read -r p f s < <(sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
         $1 == "succeeded:" { p = $2 } $1 == "failed:" { f = $2 } $1 == "skipped:" { s = $2 }
         /^[0-9]+ passed, [0-9]+ failed$/ { p = $1; f = $3 }
-        END { print p + 0, f + 0, s + 0 }' "$log")
+        END { print p + 0, f + 0, s + 0 }')
     passed=$((passed + p))
     failed=$((failed + f))
     skipped=$((skipped + s))
