@@ -1,7 +1,7 @@
 // y[m, n] = sum over k of x[m, k] * (table[code(n, k)] * absmax(block of (n, k))) + bias[n] on tensor cores, for 16-bit x, K a
 // multiple of 32 and the tables of NF4 and FP4.
 //
-// Table values stay exact: they are sums of planes of x's type (planes.cuh: three of bfloat16, exactly; two of float16, to 2^-24),
+// Table values stay exact: they are sums of planes of x's type (planes.cuh: three of bfloat16, exactly; two of float16, to 2^-23),
 // and one product of 16 x 8 x 16 per plane adds up. 32 codes of a row always lie in one block, so the products of 32 k are summed
 // on their own and join the row's sum times the statistic, in float32. The error is that of the float32 sums: in a run of 32, a few
 // units of 2^-23 of the sum of its magnitudes (tensor cores truncate), and K / 32 roundings that add up like a random walk; no

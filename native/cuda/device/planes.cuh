@@ -2,7 +2,7 @@
 //
 //   bfloat16, three planes: the leading 8 bits of the significand, the next 8, the last 8. Their sum is the value, exactly;
 //   what of a value lies below 2^-133 is lost.
-//   float16, two planes: the value times 1024 rounded, and what that left, rounded; together within 2^-24 of the value, for tables
+//   float16, two planes: the value times 1024 rounded, and what that left, rounded; together within 2^-23 of the value, for tables
 //   whose values lie between 2^-10 and 1. The factor keeps the second plane out of float16's subnormal numbers.
 //
 // Only planes of finite values are finite: an infinity has all of itself in the first plane and zero in the others.
