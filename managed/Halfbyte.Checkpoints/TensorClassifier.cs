@@ -50,6 +50,11 @@ public sealed class TensorClassifier
         "tokens_embed", "positions_embed",
     };
 
+    private static readonly HashSet<string> SureEmbeddingNames = new(StringComparer.Ordinal)
+    {
+        "embed_tokens", "wte", "wpe", "word_embeddings", "position_embeddings", "token_type_embeddings", "tok_embeddings",
+    };
+
     private static readonly HashSet<string> EmbeddingWords = new(StringComparer.Ordinal) { "embed", "embeds", "embedding", "embeddings", "emb" };
 
     private static readonly HashSet<string> LayerWords = new(StringComparer.Ordinal)
@@ -64,6 +69,7 @@ public sealed class TensorClassifier
 
     private readonly HashSet<long> _vocabularies = [];
     private readonly HashSet<string> _names;
+    private readonly HashSet<string> _parentsOfExperts = new(StringComparer.Ordinal);
 
     /// <summary>Prepares for a checkpoint.</summary>
     /// <param name="tensors">Name, element type and shape of every tensor.</param>
@@ -80,6 +86,12 @@ public sealed class TensorClassifier
         foreach (SafetensorsEntry tensor in tensors)
         {
             _names.Add(tensor.Name);
+            int experts = ("." + tensor.Name).IndexOf(".experts.", StringComparison.Ordinal);
+            if (experts >= 0)
+            {
+                _parentsOfExperts.Add(tensor.Name[..experts]);
+            }
+
             if (tensor.Shape.Count == 2 && BitsAndBytesKeys.ModuleOf(tensor.Name) is { } module && IsEmbedding(module))
             {
                 _vocabularies.Add(tensor.Shape[0]);
@@ -139,11 +151,24 @@ public sealed class TensorClassifier
         return name.EndsWith(Suffix, StringComparison.Ordinal) && _names.Contains(name[..^Suffix.Length] + ".in_proj_weight");
     }
 
+    /// <summary>
+    /// Whether a module chooses among the experts beside it. Some models hold it as a bare parameter, which Python cannot quantize; others
+    /// as a linear layer, too small to be worth it.
+    /// </summary>
+    internal bool IsRouter(string module) =>
+        Leaf(module) is "gate" or "router" && _parentsOfExperts.Contains(Parent(module));
+
+    /// <summary>Whether a module is an embedding in every model that uses its name, not only by the words in it.</summary>
+    internal static bool IsSurelyEmbedding(string module) => SureEmbeddingNames.Contains(Leaf(module));
+
     /// <summary>Whether a linear weight is stored [in, out] and must be transposed before it is quantized.</summary>
     internal bool IsTransposed(string name) =>
         UsesConv1D && BitsAndBytesKeys.ModuleOf(name) is { } module && Leaf(module) is "c_attn" or "c_proj" or "c_fc" or "q_attn";
 
     internal static string Leaf(string module) => module[(module.LastIndexOf('.') + 1)..];
+
+    /// <summary>What stands before the last dot, with that dot; empty at the top.</summary>
+    private static string Parent(string module) => module[..(module.LastIndexOf('.') + 1)];
 
     private static bool IsEmbedding(string module)
     {

@@ -61,18 +61,120 @@ internal sealed class SkipRulesTests
         }
     }
 
-    [TestCase("{\"tie_word_embeddings\": true}", "null", TestName = "Tied embeddings")]
-    [TestCase("{\"tie_word_embeddings\": false}", "[\n      \"lm_head\"\n    ]", TestName = "No output embedding")]
-    [TestCase("{}", "[\n      \"lm_head\"\n    ]", TestName = "No output embedding and no word about it")]
-    public void Without_an_output_embedding_the_configuration_says_what_was_done(string config, string expected)
+    [TestCase("{\"tie_word_embeddings\": true}", TestName = "Tied embeddings")]
+    [TestCase("{\"tie_word_embeddings\": false}", TestName = "No output embedding")]
+    [TestCase("{}", TestName = "No output embedding and no word about it")]
+    public void Without_a_stored_output_embedding_the_usual_name_is_listed(string config)
+    {
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Listed(config, null, ("wte", "BF16"), ("fc", "BF16")).List, Is.EqualTo(new[] { "lm_head" }));
+            Assert.That(Listed(config, ["up"], ("wte", "BF16"), ("fc", "BF16"), ("up", "BF16")).List, Is.EqualTo(new[] { "up", "lm_head" }));
+            Assert.That(Listed(config, ["lm_head"], ("wte", "BF16"), ("fc", "BF16")).List, Is.EqualTo(new[] { "lm_head" }));
+        }
+    }
+
+    [TestCase("lm_head", "lm_head")]
+    [TestCase("language_model.lm_head", "lm_head")]
+    [TestCase("transformer.output_layer", "transformer.output_layer")]
+    [TestCase("lm_heads.0", "lm_heads.0")]
+    public void The_output_embedding_is_listed(string module, string entry) =>
+        Assert.That(Listed("{}", null, ("wte", "BF16"), ("fc", "BF16"), (module, "BF16")).List, Is.EqualTo(new[] { entry }));
+
+    [TestCase("model.fc2", "F64", true, TestName = "A foreign type")]
+    [TestCase("model.fc2", "F8_E4M3", true, TestName = "A foreign type of 8 bits")]
+    [TestCase("model.fc2", "I8", false, TestName = "Integers")]
+    [TestCase("model.pos_embed", "BF16", true, TestName = "An embedding by a word in its name")]
+    [TestCase("model.embed_tokens.0", "BF16", true, TestName = "A numbered embedding")]
+    [TestCase("model.q_norm", "BF16", true, TestName = "A norm of two dimensions")]
+    [TestCase("lm_head.pos_embed", "BF16", false, TestName = "Below an entry")]
+    [TestCase("model.embed_tokens", "BF16", false, TestName = "Surely an embedding: embed_tokens")]
+    [TestCase("model.tok_embeddings", "F64", false, TestName = "Surely an embedding: tok_embeddings")]
+    public void A_layer_that_is_never_quantized_is_listed_by_its_full_name(string module, string dtype, bool listed)
+    {
+        (string[] list, string[] quantized) = Listed("{}", null, ("lm_head", "BF16"), ("model.fc", "BF16"), (module, dtype));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(list, Is.EqualTo(listed ? new[] { "lm_head", module } : ["lm_head"]));
+            Assert.That(quantized, Is.EqualTo(new[] { "model.fc.weight" }));
+        }
+    }
+
+    [Test]
+    public void An_empty_layer_is_listed()
     {
         using TestDirectory directory = new();
-        byte[] weight = RawFile.BFloats(RawFile.Weights(64 * 32, 1));
+        Directory.CreateDirectory(directory["in"]);
+        File.WriteAllText(directory["in/config.json"], "{}");
+        File.WriteAllBytes(directory["in/model.safetensors"], RawFile.Of(
+            ("fc.weight", "BF16", [64, 32], RawFile.BFloats(RawFile.Weights(64 * 32, 1))), ("model.none.weight", "BF16", [0, 32], [])));
+        CheckpointQuantizer.Quantize(directory["in"], directory["out"]);
+        Assert.That(ModelConfig.Load(directory["out/config.json"]).Quantization!.SkipModules, Is.EqualTo(new[] { "lm_head", "model.none" }));
+    }
+
+    [Test]
+    public void A_listed_name_keeps_the_layers_that_it_also_matches()
+    {
+        (string[] list, string[] quantized) = Listed("{}", null, ("lm_head", "BF16"), ("shared", "BF16"), ("mlp.shared.up", "BF16"), ("mlp.down", "BF16"));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(list, Is.EqualTo(new[] { "lm_head", "shared" }));
+            Assert.That(quantized, Is.EqualTo(new[] { "mlp.down.weight" }));
+        }
+    }
+
+    [TestCase("model.layers.0.mlp.gate", "model.layers.0.mlp.experts.0.up_proj", true)]
+    [TestCase("model.layers.0.feed_forward.router", "model.layers.0.feed_forward.experts.0.up_proj", true)]
+    [TestCase("gate", "experts.0.up_proj", true)]
+    [TestCase("model.layers.0.mlp.gate", "model.layers.1.mlp.experts.0.up_proj", false)]
+    [TestCase("model.layers.0.mlp.gate_proj", "model.layers.0.mlp.experts.0.up_proj", false)]
+    public void A_router_beside_its_experts_is_kept_and_listed(string module, string expert, bool router)
+    {
+        (string[] list, string[] quantized) = Listed("{}", null, ("lm_head", "BF16"), (module, "BF16"), (expert, "BF16"));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(list, Is.EqualTo(router ? new[] { "lm_head", module } : ["lm_head"]));
+            Assert.That(quantized, Is.EquivalentTo(router ? new[] { expert + ".weight" } : [module + ".weight", expert + ".weight"]));
+        }
+    }
+
+    [TestCase("t5", "decoder.block.0.layer.2.DenseReluDense.wo", "wo")]
+    [TestCase("mt5", "decoder.block.0.layer.2.DenseReluDense.wo", "wo")]
+    [TestCase("umt5", "decoder.block.0.layer.2.DenseReluDense.wo", "wo")]
+    [TestCase("blip-2", "qformer.encoder.layer.0.output.dense", "query_tokens,qformer")]
+    [TestCase("instructblip", "qformer.encoder.layer.0.output.dense", "query_tokens,qformer")]
+    [TestCase("llama", "decoder.block.0.layer.2.DenseReluDense.wo", "")]
+    public void What_the_class_keeps_in_float32_is_kept_and_listed(string type, string module, string components)
+    {
+        string[] added = components.Split(',', StringSplitOptions.RemoveEmptyEntries);
+        foreach (string entry in new[] { "lm_head", "up" })
+        {
+            (string[] list, string[] quantized) = Listed(
+                $"{{\"model_type\": \"{type}\"}}", [entry], ("lm_head", "BF16"), (module, "BF16"), ("up", "BF16"), ("down", "BF16"));
+            using (Assert.EnterMultipleScope())
+            {
+                Assert.That(list, Is.EqualTo(added.Prepend(entry)));
+                Assert.That(quantized.Contains(module + ".weight"), Is.EqualTo(added.Length == 0));
+                Assert.That(quantized, Does.Contain("down.weight"));
+            }
+        }
+    }
+
+    /// <summary>What config.json lists, and which weights were quantized, for modules with a weight of two dimensions.</summary>
+    private static (string[] List, string[] Quantized) Listed(string config, string[]? skip, params (string Module, string DType)[] modules)
+    {
+        using TestDirectory directory = new();
         Directory.CreateDirectory(directory["in"]);
         File.WriteAllText(directory["in/config.json"], config);
-        File.WriteAllBytes(directory["in/model.safetensors"], RawFile.Of(("wte.weight", "BF16", [64, 32], weight), ("fc.weight", "BF16", [64, 32], weight)));
-        CheckpointQuantizer.Quantize(directory["in"], directory["out"]);
-        Assert.That(File.ReadAllText(directory["out/config.json"]), Does.Contain("\"llm_int8_skip_modules\": " + expected));
+        File.WriteAllBytes(directory["in/model.safetensors"], RawFile.Of([.. modules.Select(m =>
+        {
+            int size = m.DType switch { "F64" => 8, "BF16" => 2, _ => 1 };
+            byte[] data = m.DType == "BF16" ? RawFile.BFloats(RawFile.Weights(64 * 32, 1)) : new byte[64 * 32 * size];
+            return (m.Module + ".weight", m.DType, new long[] { 64, 32 }, data);
+        })]));
+        ConversionReport report = CheckpointQuantizer.Quantize(directory["in"], directory["out"], new QuantizeOptions { Skip = skip });
+        string[] list = [.. ModelConfig.Load(directory["out/config.json"]).Quantization!.SkipModules!];
+        return (list, [.. report.Tensors.Where(t => t.Reason is null).Select(t => t.Name)]);
     }
 
     [TestCase("vision", "write 'model.vision'", TestName = "Inside a name")]

@@ -14,7 +14,8 @@ public sealed record QuantizeOptions
 
     /// <summary>
     /// Modules to keep as they are, by leaf name (<c>out_proj</c>), full name or dotted part of it, as <c>llm_int8_skip_modules</c> has it.
-    /// Null: the output embedding. A list replaces that default, so it must name <c>lm_head</c> again.
+    /// Null: the output embedding. A list replaces that default, so it must name <c>lm_head</c> again. Layers that are
+    /// never quantized need no entry: the configuration lists them by itself.
     /// </summary>
     public IReadOnlyList<string>? Skip { get; init; }
 

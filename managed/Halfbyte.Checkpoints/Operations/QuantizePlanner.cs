@@ -5,10 +5,15 @@ namespace Halfbyte.Checkpoints;
 /// <summary>Decides for every tensor of a checkpoint whether it is quantized, and collects what the user should know.</summary>
 internal sealed class QuantizePlanner
 {
+    private const string OutputName = "lm_head";
+
     private readonly CheckpointReader _reader;
     private readonly QuantizeOptions _options;
     private readonly TensorClassifier _classifier;
     private readonly List<string> _warnings = [];
+
+    /// <summary>The skip list without the layers added because they are never quantized.</summary>
+    private IReadOnlyList<string> _given = [];
 
     public QuantizePlanner(CheckpointReader reader, QuantizeOptions options)
     {
@@ -26,20 +31,32 @@ internal sealed class QuantizePlanner
     public Dictionary<string, string> PassedThrough { get; } = new(StringComparer.Ordinal);
 
     /// <summary>What <c>llm_int8_skip_modules</c> says of the result.</summary>
-    public IReadOnlyList<string>? SkipModules { get; private set; }
+    public IReadOnlyList<string> SkipModules { get; private set; } = [];
 
     public void Decide()
     {
         RefuseQuantized();
         List<(CheckpointTensor Tensor, string Module, TensorKind Kind)> linear = [];
+        List<string> outputs = [];
+        List<string> kept = [];
         int foreign = 0;
         foreach (CheckpointTensor tensor in _reader.Tensors)
         {
             SafetensorsTensor info = tensor.Info;
             TensorKind kind = _classifier.Classify(info.Name, info.ShapeArray);
+            string? module = BitsAndBytesKeys.ModuleOf(info.Name);
+            if (kind == TensorKind.OutputEmbedding)
+            {
+                outputs.Add(module!);
+            }
+
             if (kind is not (TensorKind.Linear or TensorKind.OutputEmbedding))
             {
                 PassedThrough[info.Name] = Describe(kind, info);
+            }
+            else if (_classifier.IsRouter(module!))
+            {
+                PassedThrough[info.Name] = "router";
             }
             else if (!info.DType.TryToDType(out _) || info.ElementCount == 0)
             {
@@ -48,7 +65,13 @@ internal sealed class QuantizePlanner
             }
             else
             {
-                linear.Add((tensor, BitsAndBytesKeys.ModuleOf(info.Name)!, kind));
+                linear.Add((tensor, module!, kind));
+                continue;
+            }
+
+            if (module is not null && info.ShapeArray.Length == 2 && IsFloatingPoint(info.DType) && !TensorClassifier.IsSurelyEmbedding(module))
+            {
+                kept.Add(module);
             }
         }
 
@@ -57,6 +80,7 @@ internal sealed class QuantizePlanner
             _warnings.Add($"{foreign} linear weights are stored in types that are not quantized from and pass through; convert the checkpoint to bfloat16 first to quantize them.");
         }
 
+        SkipModules = SkipList(outputs, kept);
         Choose(linear);
         Warn(linear);
         if (Chosen.Count == 0)
@@ -101,8 +125,7 @@ internal sealed class QuantizePlanner
 
     private void Choose(List<(CheckpointTensor Tensor, string Module, TensorKind Kind)> linear)
     {
-        List<string> outputs = [.. linear.Where(l => l.Kind == TensorKind.OutputEmbedding).Select(l => l.Module)];
-        SkipRules rules = new(_options.Skip ?? outputs);
+        SkipRules rules = new(SkipModules);
         foreach ((CheckpointTensor tensor, string module, _) in linear)
         {
             if (rules.Match(module) is { } entry)
@@ -115,26 +138,44 @@ internal sealed class QuantizePlanner
             }
         }
 
-        SkipModules = _options.Skip ?? DefaultSkipModules(outputs);
-        if (_options.Skip is not null)
-        {
-            WarnUnmatched(rules);
-        }
+        WarnUnmatched(rules.Unmatched.Intersect(_options.Skip ?? [], StringComparer.Ordinal));
     }
 
     /// <summary>
-    /// Null is transformers' own default, and right where that finds the same output embedding: under the usual name, or tied to the
-    /// input embedding. Else it says what was done: without an output embedding transformers would keep the model's last layer.
+    /// Python makes a quantized layer of every linear layer that the list does not name, and then fails if the file has no codes for it;
+    /// so whatever might be a linear layer there and is not quantized here must be on it:
+    /// <list type="number">
+    /// <item>the user's entries, or else the output embedding;</item>
+    /// <item><c>lm_head</c> where no output embedding is stored: Python has one of its own, tied to the input embedding, and without a list
+    /// or an output embedding keeps the model's last layer instead;</item>
+    /// <item>what the model's class keeps in float32;</item>
+    /// <item>the full name of every other layer with a two-dimensional weight that is never quantized, unless it is surely an embedding.</item>
+    /// </list>
+    /// What is quantized is decided by this list, so that an entry matches no other layers here than there.
     /// </summary>
-    private string[]? DefaultSkipModules(List<string> outputs) =>
-        outputs.Count > 0
-            ? outputs.All(o => TensorClassifier.Leaf(o) == "lm_head") ? null : [.. outputs]
-            : _reader.Config?.TieWordEmbeddings == true ? null : ["lm_head"];
+    private IReadOnlyList<string> SkipList(List<string> outputs, List<string> kept)
+    {
+        // Under the usual name by its leaf, which holds wherever a version of transformers puts it; other names are too common for that.
+        List<string> entries = [.. _options.Skip ?? outputs.Select(o => TensorClassifier.Leaf(o) == OutputName ? OutputName : o)];
+        if (outputs.Count == 0)
+        {
+            entries.Add(OutputName);
+        }
 
-    private void WarnUnmatched(SkipRules rules)
+        entries.AddRange(KeptInFloat32.Components(_reader.Config?.ModelType));
+        SkipRules rules = new(entries);
+        _given = rules.Entries;
+        return new SkipRules([.. _given, .. kept.Where(m => rules.Match(m) is null)]).Entries;
+    }
+
+    private static bool IsFloatingPoint(SafetensorsDType type) => type is not (
+        SafetensorsDType.BOOL or SafetensorsDType.U8 or SafetensorsDType.I8 or SafetensorsDType.U16 or SafetensorsDType.I16
+        or SafetensorsDType.U32 or SafetensorsDType.I32 or SafetensorsDType.U64 or SafetensorsDType.I64 or SafetensorsDType.C64);
+
+    private void WarnUnmatched(IEnumerable<string> entries)
     {
         List<string> modules = [.. _reader.Tensors.Select(t => BitsAndBytesKeys.ModuleOf(t.Name)).OfType<string>()];
-        foreach (string entry in rules.Unmatched.ToArray())
+        foreach (string entry in entries)
         {
             SkipRules single = new([entry]);
             if (modules.Any(m => single.Match(m) is not null))
@@ -154,7 +195,7 @@ internal sealed class QuantizePlanner
     /// </summary>
     private void WarnOfTransformers5(List<(CheckpointTensor Tensor, string Module, TensorKind Kind)> linear)
     {
-        foreach (string entry in SkipModules ?? [])
+        foreach (string entry in _given)
         {
             Regex? pattern = Pattern(entry);
             SkipRules single = new([entry]);

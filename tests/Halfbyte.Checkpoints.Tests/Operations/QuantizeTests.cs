@@ -250,7 +250,9 @@ internal sealed class QuantizeTests
                 "bnb_4bit_use_double_quant": true,
                 "llm_int8_enable_fp32_cpu_offload": false,
                 "llm_int8_has_fp16_weight": false,
-                "llm_int8_skip_modules": null,
+                "llm_int8_skip_modules": [
+                  "lm_head"
+                ],
                 "llm_int8_threshold": 6.0,
                 "load_in_4bit": true,
                 "load_in_8bit": false,
