@@ -102,7 +102,7 @@ __device__ __forceinline__ void add_stage(float (&sums)[Groups][4], const RowSta
 
 // Groups: of eight rows of x. Blocks: the tiles of M within those of N, and the splits of K.
 template <class T, int Groups>
-__global__ void __launch_bounds__(kStageThreads)
+__global__ void __launch_bounds__(kStageThreads, 1)
     matmul_4bit_mma_kernel(const __grid_constant__ MatMul4BitBatch batch, const __grid_constant__ StagedMatrix x, int64_t tiles_m,
                            int64_t depth, int64_t columns) {
     Shared<T, Groups>& shared = shared_memory<Shared<T, Groups>>();
