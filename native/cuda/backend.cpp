@@ -29,8 +29,10 @@ void enqueue(Stream& stream, const Op& op) {
     check(launcher(op, cuda.handle), name.text, cuda.ordinal);
 }
 
+// Kernels, and so their workspace, depend on the device.
 template <auto query, class Op>
-int64_t workspace(Stream&, const Op& op) {
+int64_t workspace(Stream& stream, const Op& op) {
+    const OnDevice on(cuda_stream(stream).ordinal);
     return query(op);
 }
 

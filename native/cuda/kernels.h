@@ -1,5 +1,6 @@
 // The launchers of the CUDA backend, one per operation, in files of the operation's name. Each enqueues on `stream` and returns
-// the status of the launch; none allocates or waits. `..._workspace` returns bytes and depends on shapes alone.
+// the status of the launch; none allocates or waits. `..._workspace` returns bytes and depends on shapes and on the device that is
+// current.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -1,47 +1,84 @@
-// y_i = x * W_i^T + bias_i with 4-bit weights: which kernel multiplies what (matmul_4bit.h), in launches of up to eight weights.
+// y_i = x * W_i^T + bias_i with 4-bit weights: which kernel multiplies what, in launches of up to eight weights.
 #include "core/formats.h"
+#include "cuda/kernel_choice.h"
 #include "cuda/kernels.h"
 #include "cuda/matmul_4bit.h"
 #include "cuda/matmul_device.h"
-#include "cuda/matmul_partials.h"
 
 namespace halfbyte::cuda {
 namespace {
 
 struct Kernel {
-    cudaError_t (*run)(const MatMul4BitBatch&, cudaStream_t);
-    int64_t rows_of_tile;
+    const char* name;
+    bool (*can)(const MatMul4Bit& op, int architecture);   // multiply this shape on this device
+    bool (*best)(const MatMul4Bit& op, int architecture);  // of the rows from here on, where it can
+    bool (*takes)(const halfbyte_weight_4bit& weight);     // this weight, where it lies
+    int64_t rows_of_tile;                                  // of a weight
+    int64_t (*splits)(const MatMul4Bit& op);               // of K
+    cudaError_t (*run)(const MatMul4BitBatch& batch, cudaStream_t stream);
 };
-constexpr Kernel kRows{matmul_4bit_rows, kRowsTile}, kMma{matmul_4bit_mma, kMmaTile}, kTile{matmul_4bit_tile, kFp32TileRows};
 
-// Whether tensor cores can take the shape at all.
-bool is_for_mma(const MatMul4Bit& op) { return op.dtype != DType::kFloat32 && op.K > 0 && op.K % 32 == 0 && op.M > kRowsMost; }
+bool always(const MatMul4Bit&, int) { return true; }
+bool any_weight(const halfbyte_weight_4bit&) { return true; }
+int64_t unsplit(const MatMul4Bit&) { return 1; }
 
-Kernel kernel_for(const MatMul4Bit& op, const halfbyte_weight_4bit& weight, int architecture) {
-    if (op.M <= kRowsMost) return kRows;
-    const bool has_type = architecture >= 80 || op.dtype == DType::kFloat16;  // sm_75 multiplies no bfloat16
-    const bool is_aligned = reinterpret_cast<uintptr_t>(weight.packed) % 4 == 0;
-    // The caller's own table may hold values that planes of float16 cannot.
-    return is_for_mma(op) && has_type && is_aligned && weight.codebook == nullptr ? kMma : kTile;
+bool is_16_bit(const MatMul4Bit& op) { return op.dtype != DType::kFloat32; }
+// sm_75 multiplies no bfloat16 on its tensor cores.
+bool has_tensor_type(const MatMul4Bit& op, int architecture) { return architecture >= 80 || op.dtype == DType::kFloat16; }
+
+// From the first row down: the first that can, is best and takes the weight. Why each stands where it stands is in docs/kernels.md.
+const Kernel kKernels[] = {
+    {.name = "rows",
+     .can = always,
+     .best = [](const MatMul4Bit& op, int) { return op.M <= kRowsMost; },
+     .takes = any_weight,
+     .rows_of_tile = kRowsTile,
+     .splits = unsplit,
+     .run = matmul_4bit_rows},
+    {.name = "mma",
+     .can = [](const MatMul4Bit& op,
+               int architecture) { return is_16_bit(op) && has_tensor_type(op, architecture) && op.K > 0 && op.K % 32 == 0; },
+     .best = always,
+     // The caller's own table may hold values that planes of float16 cannot.
+     .takes =
+         [](const halfbyte_weight_4bit& weight) {
+             return weight.codebook == nullptr && reinterpret_cast<uintptr_t>(weight.packed) % 4 == 0;
+         },
+     .rows_of_tile = kMmaTile,
+     .splits = matmul_4bit_mma_splits,
+     .run = matmul_4bit_mma},
+    {.name = "tile",
+     .can = always,
+     .best = always,
+     .takes = any_weight,
+     .rows_of_tile = kFp32TileRows,
+     .splits = unsplit,
+     .run = matmul_4bit_tile},
+};
+
+// Whether a row of the table may multiply the shape.
+bool fits(const Kernel& kernel, const MatMul4Bit& op, int architecture) {
+    bool was_asked = false;
+    return may_run("matmul_4bit", kernel.name, &was_asked) && kernel.can(op, architecture) &&
+           (was_asked || kernel.best(op, architecture));
 }
 
-// The split of K: by shapes alone, so that the workspace is known before any pointer.
-int64_t splits(const MatMul4Bit& op) {
-    if (!is_for_mma(op)) return 1;
-    int64_t tiles = 0;
-    for (int64_t i = 0; i < op.count; ++i) tiles += ceil_div(op.weights[i].N, kMmaTile);
-    return splits_of(tiles * ceil_div(op.M, op.M <= 16 ? 16 : 64), op.K, 512);
+// Which row multiplies by a weight; null where the kernel that was asked for cannot.
+const Kernel* kernel_for(const MatMul4Bit& op, const halfbyte_weight_4bit& weight, int architecture) {
+    for (const Kernel& kernel : kKernels)
+        if (fits(kernel, op, architecture) && kernel.takes(weight)) return &kernel;
+    return nullptr;
 }
 
-// The products that `kernel` takes, eight at a time.
+// Multiplies by the weights that `kernel` takes, eight at a time.
 cudaError_t run(const MatMul4Bit& op, const Kernel& kernel, int architecture, cudaStream_t stream) {
     for (int64_t i = 0; i < op.count;) {
         MatMul4BitBatch batch(op);
-        batch.splits = splits(op);
+        batch.splits = kernel.splits(op);
         int64_t columns = 0;
         for (; i < op.count && batch.weights.count < kWeightsPerLaunch; ++i) {
             const halfbyte_weight_4bit& weight = op.weights[i];
-            if (weight.N == 0 || kernel_for(op, weight, architecture).run != kernel.run) continue;
+            if (weight.N == 0 || kernel_for(op, weight, architecture) != &kernel) continue;
             batch.outputs[batch.weights.count] = product_output(op.outputs[i]);
             batch.columns[batch.weights.count] = columns;
             batch.weights.add(weight, batch.tiles);
@@ -57,19 +94,25 @@ cudaError_t run(const MatMul4Bit& op, const Kernel& kernel, int architecture, cu
 
 }  // namespace
 
+// Which weight lies where is not known yet: enough for every row that may multiply the shape.
 int64_t matmul_4bit_workspace(const MatMul4Bit& op) {
-    const int64_t parts = splits(op);
-    if (parts == 1) return 0;
-    int64_t columns = 0;
+    int architecture = 0;
+    if (architecture_of_device(&architecture) != cudaSuccess) return 0;  // the product will say so
+    int64_t columns = 0, splits = 1;
     for (int64_t i = 0; i < op.count; ++i) columns += op.weights[i].N;
-    return parts * op.M * columns * static_cast<int64_t>(sizeof(float));
+    for (const Kernel& kernel : kKernels)
+        if (fits(kernel, op, architecture)) splits = std::max(splits, kernel.splits(op));
+    return splits == 1 ? 0 : splits * op.M * columns * static_cast<int64_t>(sizeof(float));
 }
 
 cudaError_t matmul_4bit(const MatMul4Bit& op, cudaStream_t stream) {
     if (op.M == 0) return cudaSuccess;
     int architecture = 0;
     cudaError_t status = architecture_of_device(&architecture);
-    for (const Kernel& kernel : {kRows, kMma, kTile})
+    if (status != cudaSuccess) return status;
+    for (int64_t i = 0; i < op.count; ++i)
+        if (kernel_for(op, op.weights[i], architecture) == nullptr) return cudaErrorNotSupported;
+    for (const Kernel& kernel : kKernels)
         if (status == cudaSuccess) status = run(op, kernel, architecture, stream);
     return status;
 }

@@ -1,4 +1,4 @@
-// The kernels of y_i = x * W_i^T + bias_i with 4-bit weights, and which one takes what: matmul_4bit.cu chooses.
+// The kernels of y_i = x * W_i^T + bias_i with 4-bit weights. Which one takes what is the table in matmul_4bit.cu.
 //
 //   rows   any type; few rows of x                     one warp per row of W          matmul_4bit_rows.cu
 //   mma    16-bit x, K a multiple of 32, known tables  tensor cores                   matmul_4bit_mma.cu
@@ -39,6 +39,7 @@ inline constexpr int64_t kRowsMost = 4;  // rows of x the first kernel takes
 
 cudaError_t matmul_4bit_rows(const MatMul4BitBatch& batch, cudaStream_t stream);
 cudaError_t matmul_4bit_mma(const MatMul4BitBatch& batch, cudaStream_t stream);
+int64_t matmul_4bit_mma_splits(const MatMul4Bit& op);
 cudaError_t matmul_4bit_tile(const MatMul4BitBatch& batch, cudaStream_t stream);
 
 }  // namespace halfbyte::cuda

@@ -163,6 +163,12 @@ cudaError_t run(const MatMul4BitBatch& batch, int64_t columns, cudaStream_t stre
 
 }  // namespace
 
+int64_t matmul_4bit_mma_splits(const MatMul4Bit& op) {
+    int64_t tiles = 0;
+    for (int64_t i = 0; i < op.count; ++i) tiles += ceil_div(op.weights[i].N, kMmaTile);
+    return splits_of(tiles * ceil_div(op.M, op.M <= 16 ? 16 : 64), op.K, 512);
+}
+
 cudaError_t matmul_4bit_mma(const MatMul4BitBatch& batch, cudaStream_t stream) {
     const int32_t last = batch.weights.count - 1;
     const int64_t columns = batch.columns[last] + batch.weights.at[last].N;
