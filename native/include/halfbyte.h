@@ -358,8 +358,15 @@ HALFBYTE_API int32_t halfbyte_dequantize_int8(halfbyte_stream stream, const half
  *
  * One call multiplies the same activations by `count` weights, all with the same K (and for 4-bit of any format): q, k and v, or
  * gate and up, cost one launch and one read of x. `weights` and `outputs` are host arrays of `count`, read during the call.
- * Table values and statistics stay exact; accumulation is float32; y is rounded once. M, N, K of any size, K not a multiple of
- * the block included.
+ * M, N, K of any size, K not a multiple of the block included.
+ *
+ * Precision. Accumulation is float32, and y is rounded once. On the CPU, and wherever activations are float32, table values and
+ * statistics enter exactly. On CUDA, with 16-bit activations, a 4-bit weight enters in their type, because tensor cores multiply
+ * nothing else: with few rows (M up to 64) its table value times a constant, rounded, while its statistic stays exact; with more
+ * rows, and for gradients, what halfbyte_dequantize_4bit writes, bit for bit. So the result is at least as accurate as
+ * dequantizing to that type and multiplying with float32 sums: each term is off by at most 2^-9 of itself for bfloat16 and 2^-12
+ * for float16, and with few rows by half of that on average. bfloat16 never becomes float16. Which of the two it is depends on
+ * M, so the same row of x may give results apart by that much in batches of different sizes; never from run to run.
  * ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Where one product goes. */
