@@ -41,6 +41,15 @@ cudaError_t mma_transposed(const __nv_bfloat16* a, const __nv_bfloat16* b, float
 // stored[6][4][8 x 8 of 16 bits]: the first 1, 2 and 4 matrices by stmatrix of lane l's registers[l][4], and transposed.
 cudaError_t store_matrices(const uint32_t* registers, uint32_t* stored);
 
+// ---- clusters (cluster.cu) -----------------------------------------------------------------------------------------------------
+
+// sums[c] = the sum of the 64 elements of each block of cluster c.
+cudaError_t sum_by_clusters(const float* input, float* sums, unsigned blocks, unsigned cluster);
+// Each block's 64 vectors, and its rank, `rounds` blocks further in its cluster.
+cudaError_t pass_around(const float4* input, float4* output, uint32_t* ranks, unsigned blocks, unsigned cluster, int rounds);
+// output[r - 1][round] = input[round] + r, for the blocks r from 1 on of one cluster, handed over by mbarriers.
+cudaError_t feed(const uint32_t* input, uint32_t* output, unsigned cluster, int rounds);
+
 // ---- Hopper (hopper.cu) --------------------------------------------------------------------------------------------------------
 
 // output = input, `bytes` bytes (a multiple of 1024), by bulk copies in and out.

@@ -23,6 +23,7 @@ namespace {
 
 constexpr size_t kSharedPerBlock = 48 * 1024;
 constexpr size_t kSharedPerBlockOptin = 227 * 1024;
+constexpr unsigned kLargestCluster = 8;  // that every Hopper runs
 
 thread_local cudaError_t t_error = cudaSuccess;
 thread_local std::string t_text;  // of the last fault, for cudaGetErrorString
@@ -129,6 +130,8 @@ const char* cudaGetErrorName(cudaError_t error) {
             return "cudaErrorMemoryAllocation";
         case cudaErrorInvalidConfiguration:
             return "cudaErrorInvalidConfiguration";
+        case cudaErrorInvalidClusterSize:
+            return "cudaErrorInvalidClusterSize";
         case cudaErrorInvalidDevice:
             return "cudaErrorInvalidDevice";
         case cudaErrorNotSupported:
@@ -216,13 +219,16 @@ cudaError_t launch_kernel(const cudaLaunchConfig_t& config, const void* function
         if (const auto it = g_shared_limit.find(function); it != g_shared_limit.end()) limit = std::max(limit, it->second);
     }
     if (config.dynamicSmemBytes > limit) return status(cudaErrorInvalidValue);
+    unsigned cluster = 1;
     for (unsigned i = 0; i < config.numAttrs; ++i) {
         const cudaLaunchAttribute& given = config.attrs[i];
-        if (given.id == cudaLaunchAttributeClusterDimension &&
-            given.val.clusterDim.x * given.val.clusterDim.y * given.val.clusterDim.z > 1)
-            return status(cudaErrorNotSupported);  // see README.md
+        if (given.id != cudaLaunchAttributeClusterDimension) continue;
+        cluster = given.val.clusterDim.x;
+        if (given.val.clusterDim.y * given.val.clusterDim.z != 1) return status(cudaErrorNotSupported);  // see README.md
     }
-    const cudaError_t error = run(config, function, call, arguments, argument_bytes);
+    if (cluster == 0 || cluster > kLargestCluster || grid.x % cluster != 0 || (cluster > 1 && architecture() < 90))
+        return status(cudaErrorInvalidClusterSize);
+    const cudaError_t error = run(config, cluster, function, call, arguments, argument_bytes);
     if (error != cudaSuccess) t_text = peek_report().text;
     return status(error);
 }

@@ -5,7 +5,7 @@ namespace halfbyte::emulation {
 
 void Block::release_to(Seen& target) {
     target.join(running_->seen);
-    target.add(running_->rank, running_->clock++);
+    target.add(running_->number, running_->clock++);
 }
 
 void Block::synchronize(const std::vector<Thread*>& threads) {
@@ -13,7 +13,7 @@ void Block::synchronize(const std::vector<Thread*>& threads) {
     std::vector<Seen::Entry> entries;
     for (const Thread* thread : threads) {
         all.join(thread->seen);
-        entries.push_back({thread->rank, thread->clock});
+        entries.push_back({thread->number, thread->clock});
     }
     all.add(entries);
     for (Thread* thread : threads) {

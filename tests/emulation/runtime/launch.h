@@ -19,6 +19,7 @@ struct Launch {
     void* arguments;
     size_t argument_bytes;
     dim3 grid, block;
+    unsigned cluster;  // blocks along x
     size_t shared_bytes;
     Order order;
     bool counting = false;
@@ -41,7 +42,7 @@ struct Launch {
 std::mutex& device_mutex();
 
 // Runs the kernel in every order that was asked for; returns the status for the CUDA API.
-cudaError_t run(const cudaLaunchConfig_t& config, const void* function, void (*call)(void*), void* arguments,
+cudaError_t run(const cudaLaunchConfig_t& config, unsigned cluster, const void* function, void (*call)(void*), void* arguments,
                 size_t argument_bytes);
 
 }  // namespace halfbyte::emulation
