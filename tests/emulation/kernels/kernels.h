@@ -27,6 +27,13 @@ cudaError_t transpose(const uint32_t* input, uint32_t* output, int pitch);
 // output[i] = input[i] for n vectors of 16 bytes.
 cudaError_t copy_vectors(const uint4* input, uint4* output, unsigned n);
 
+// ---- overlapping kernels (overlap.cu) ------------------------------------------------------------------------------------------
+
+// scratch[i] = 2 input[i] by a first kernel, output[i] = scratch[n - 1 - i] + addend[i] by a second one that overlaps it; then the
+// input becomes zero. Every thread waits for the first kernel, or thread 0 does and the others for it. n is a multiple of 64.
+cudaError_t double_and_add(int32_t* input, const int32_t* addend, int32_t* scratch, int32_t* output, int n,
+                           bool every_thread_waits);
+
 // ---- tensor cores (mma.cu) -----------------------------------------------------------------------------------------------------
 
 // c[M, N] = a[M, K] * b[N, K]^T for M, N multiples of 64 and K of 32: cp.async, ldmatrix, mma; 128 threads.

@@ -11,6 +11,7 @@
 
 #include "block.h"
 #include "device_memory.h"
+#include "footprint.h"
 #include "special_registers.h"
 
 namespace halfbyte::emulation {
@@ -71,6 +72,7 @@ void check_global(Block& block, const void* p, size_t size, bool write, const vo
                    at - allocation->begin, allocation->bytes);
     if (size <= 16 && reinterpret_cast<uintptr_t>(p) % size != 0)
         block.fail(Fault::kMisaligned, code, where, "%s %zu bytes at %p, no multiple of %zu", verb, size, p, size);
+    note_access(block, *allocation, p, size, write, code, where);
 }
 
 void access(Block& block, const void* p, size_t size, bool write, bool atomic, const void* code, Site where) {

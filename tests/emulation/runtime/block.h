@@ -43,8 +43,10 @@ struct Thread {
     uint32_t clock = 1;
     Seen seen;
     uint32_t fenced = 0;
-    unsigned cluster_phase = 0;   // in which it last arrived at the cluster barrier
-    bool awaits_cluster = false;  // has arrived there and not waited yet
+    unsigned cluster_phase = 0;            // in which it last arrived at the cluster barrier
+    bool awaits_cluster = false;           // has arrived there and not waited yet
+    uint32_t dependency_waited = 0;        // its clock at griddepcontrol.wait
+    bool knows_predecessor_ended = false;  // has waited, or has synchronized with a thread that had
 
     void* deposit = nullptr;  // operands of the warp instruction it waits in
     AsyncCopies copies;       // cp.async
@@ -81,6 +83,8 @@ class Block {
     bool any_finished() const { return finished_ != 0; }
     Warp& warp() { return *warps_[running_->warp()]; }
     Warp& warp(unsigned index) { return *warps_[index]; }
+    const Launch& launch() const { return *launch_; }
+    bool knows_predecessor_ended();            // the running thread
     bool is_argument(const void* p) const;     // the kernel's parameters, on their way to the thread's stack
     std::string name() const;                  // "block (0,0,0)"
     std::string name_of(unsigned rank) const;  // "thread (3,0,0)"

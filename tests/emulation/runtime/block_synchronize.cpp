@@ -23,6 +23,15 @@ void Block::synchronize(const std::vector<Thread*>& threads) {
     counters.flush();
 }
 
+bool Block::knows_predecessor_ended() {
+    for (unsigned number = 0; number < clocks() && !running_->knows_predecessor_ended; ++number) {
+        const Thread* thread = find(number);
+        running_->knows_predecessor_ended =
+            thread != nullptr && thread->dependency_waited != 0 && running_->seen.includes(number, thread->dependency_waited);
+    }
+    return running_->knows_predecessor_ended;
+}
+
 void Block::warpgroup_together(void (*execute)(Block&, unsigned), unsigned operand, Site where) {
     const unsigned group = running_->rank / 128;
     if (count_ < 128 * (group + 1))

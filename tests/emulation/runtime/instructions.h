@@ -60,6 +60,9 @@ void mbarrier_wait(void* mbarrier, unsigned parity, Site where);
 bool mbarrier_test(void* mbarrier, unsigned parity, Site where);
 void proxy_fence();
 
+// griddepcontrol.wait.
+void grid_dependency_wait();
+
 // Clusters.
 uint32_t cluster_rank();
 uint32_t cluster_size();

@@ -193,6 +193,7 @@ cudaError_t run(const cudaLaunchConfig_t& config, unsigned cluster, const void* 
                      function_name(function).c_str());
         orders.resize(1);
     }
+    const Footprint footprint = begin_footprint(config);
     DeviceMemory::Snapshot before, first;
     if (orders.size() > 1) before = memory.snapshot();
     for (size_t i = 0; i < orders.size(); ++i) {
@@ -206,6 +207,7 @@ cudaError_t run(const cudaLaunchConfig_t& config, unsigned cluster, const void* 
                       .cluster = cluster,
                       .shared_bytes = config.dynamicSmemBytes,
                       .order = orders[i],
+                      .footprint = footprint,
                       .counting = g_counting && i == 0,
                       .deadline = std::chrono::steady_clock::now() + time_limit(),
                       .failed = false,

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "../emulation.h"
+#include "footprint.h"
 #include "report.h"
 
 namespace halfbyte::emulation {
@@ -22,6 +23,7 @@ struct Launch {
     unsigned cluster;  // blocks along x
     size_t shared_bytes;
     Order order;
+    Footprint footprint;
     bool counting = false;
     std::chrono::steady_clock::time_point deadline;
 

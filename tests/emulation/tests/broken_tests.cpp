@@ -139,6 +139,12 @@ TEST(catches_misuse_of_the_cluster_barrier) {
     EXPECT_CAUGHT(cluster_barrier_in_a_branch(data.output.data()), kDivergentWarp, "barrier.cluster.arrive");
 }
 
+TEST(catches_a_kernel_that_does_not_wait_for_the_one_it_overlaps) {
+    Data data;
+    EXPECT_CAUGHT(overlap_reads(data.input.data(), data.output.data()), kOverlap, "thread (20,0,0), overlap.cu:");
+    EXPECT_CAUGHT(overlap_overwrites(data.input.data(), data.output.data()), kOverlap, "which the kernel before this one reads");
+}
+
 TEST(catches_an_endless_loop) {
     Data data;
     const test::Buffer<uint32_t> flag(std::vector<uint32_t>{0});
