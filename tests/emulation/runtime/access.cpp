@@ -130,4 +130,12 @@ OBSERVE(2)
 OBSERVE(4)
 OBSERVE(8)
 OBSERVE(16)
+
+// std::atomic of host code that lies in the same file as a kernel.
+#define ATOMIC(bits, type)                                                                                        \
+    type __tsan_atomic##bits##_load(const volatile type* p, int) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); } \
+    void __tsan_atomic##bits##_store(volatile type* p, type value, int) { __atomic_store_n(p, value, __ATOMIC_SEQ_CST); }
+ATOMIC(8, unsigned char)
+ATOMIC(32, unsigned)
+ATOMIC(64, unsigned long)
 }
