@@ -94,7 +94,7 @@ Row accuracy(Bench& bench, const std::string& name, int64_t M, int64_t N, int64_
 
 void add_accuracy_tasks(std::vector<Task>& tasks, const std::vector<Layer>& layers) {
     for (const Layer& layer : layers) {
-        if (!is_target_layer(layer)) continue;
+        if (layer.kind != Layer::kTarget) continue;
         for (const int64_t M : {1, 2, 3, 4}) {
             const int64_t N = layer.N, K = layer.K;
             tasks.push_back({product_name("accuracy nf4", N, K, M), N == K ? 0 : 2,

@@ -232,7 +232,7 @@ void add_conversion_tasks(std::vector<Task>& tasks, const std::vector<Layer>& la
         const int64_t N = layer.N, K = layer.K;
         const std::string shape = " " + std::to_string(N) + "x" + std::to_string(K);
         // The first shape is the one of the targets; of the others a square one comes soon.
-        const int priority = layer.is_head ? 3 : is_first ? 0 : N == K ? 1 : 2, later = std::max(priority, 1);
+        const int priority = layer.kind == Layer::kHead ? 3 : is_first ? 0 : N == K ? 1 : 2, later = std::max(priority, 1);
         is_first = false;
         const auto add = [&](const std::string& name, int when, std::function<Row(Bench&, const std::string&)> run) {
             tasks.push_back({name + shape, when, std::move(run)});

@@ -31,9 +31,4 @@ inline std::string product_name(const char* operation, int64_t N, int64_t K, int
     return std::string(operation) + " " + std::to_string(N) + "x" + std::to_string(K) + " M=" + std::to_string(M);
 }
 
-// The layers whose ratios the targets name: the largest, and those of 4096 outputs.
-inline bool is_target_layer(const Layer& layer) {
-    return layer.N * layer.K == int64_t{14336} * 4096 || (layer.N == 4096 && layer.K == 4096);
-}
-
 }  // namespace halfbyte::benchmark

@@ -127,22 +127,22 @@ Row matmul_4bit_transposed(Bench& bench, const std::string& name, int64_t M, int
 void add_product_4bit_tasks(std::vector<Task>& tasks, const std::vector<Layer>& layers) {
     for (const Layer& layer : layers) {
         const int64_t N = layer.N, K = layer.K;
-        const bool is_target = is_target_layer(layer);
+        const bool is_target = layer.kind == Layer::kTarget;
         for (const int64_t M : {1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096}) {
             // Of the layers that no target names, five sizes come before the others.
             const bool is_early = M == 1 || M == 8 || M == 16 || M == 64 || M == 256;
-            const int priority = layer.is_head ? 3 : is_target ? 0 : is_early ? 1 : 2;
+            const int priority = layer.kind == Layer::kHead ? 3 : is_target ? 0 : is_early ? 1 : 2;
             tasks.push_back({product_name("matmul_4bit nf4", N, K, M), priority,
                              [=](Bench& b, const std::string& name) { return matmul_4bit(b, name, M, N, K, false); }});
-            const int nested = layer.is_head ? 3 : is_target && M == 1 ? 0 : M == 1 ? 1 : 2;
+            const int nested = layer.kind == Layer::kHead ? 3 : is_target && M == 1 ? 0 : M == 1 ? 1 : 2;
             tasks.push_back({product_name("matmul_4bit nf4 nested", N, K, M), nested,
                              [=](Bench& b, const std::string& name) { return matmul_4bit(b, name, M, N, K, true); }});
         }
         for (const int64_t M : {256, 1024, 4096})
             tasks.push_back({product_name("matmul_4bit_transposed nf4", N, K, M),
-                             layer.is_head ? 3
-                             : is_target   ? 0
-                                           : 2,
+                             layer.kind == Layer::kHead ? 3
+                             : is_target                ? 0
+                                                        : 2,
                              [=](Bench& b, const std::string& name) { return matmul_4bit_transposed(b, name, M, N, K); }});
     }
 }

@@ -91,16 +91,16 @@ Row matmul_int8_transposed(Bench& bench, const std::string& name, int64_t M, int
 void add_product_int8_tasks(std::vector<Task>& tasks, const std::vector<Layer>& layers) {
     for (const Layer& layer : layers) {
         const int64_t N = layer.N, K = layer.K;
-        const bool is_target = is_target_layer(layer);
+        const bool is_target = layer.kind == Layer::kTarget;
         for (const int64_t M : {1, 16, 64, 256, 2048, 4096})
             for (const float threshold : {0.0f, kThreshold})
                 tasks.push_back({product_name(threshold > 0 ? "matmul_int8 threshold=6" : "matmul_int8", N, K, M),
-                                 layer.is_head ? 3
-                                 : is_target   ? 1
-                                               : 2,
+                                 layer.kind == Layer::kHead ? 3
+                                 : is_target                ? 1
+                                                            : 2,
                                  [=](Bench& b, const std::string& name) { return matmul_int8(b, name, M, N, K, threshold); }});
         for (const int64_t M : {256, 1024, 4096})
-            tasks.push_back({product_name("matmul_int8_transposed", N, K, M), layer.is_head ? 3 : 2,
+            tasks.push_back({product_name("matmul_int8_transposed", N, K, M), layer.kind == Layer::kHead ? 3 : 2,
                              [=](Bench& b, const std::string& name) { return matmul_int8_transposed(b, name, M, N, K); }});
     }
 }

@@ -56,7 +56,8 @@ std::string text_columns() {
 std::string text_row(const Row& row) {
     if (!row.failure.empty()) return format("%-46s FAILED: ", row.name.c_str()) + row.failure + "\n";
     if (row.operation == "accuracy")
-        return format("%-46s error %.3e, dequantize + bf16 %.3e\n", row.name.c_str(), row.our_error, row.peer_error);
+        return format("%-46s error %.2e, dequantize + bf16 %.2e: %.2f of it\n", row.name.c_str(), row.our_error, row.peer_error,
+                      row.our_error / row.peer_error);
     std::string text = format("%-46s %10.2f %6.1f", row.name.c_str(), row.ours.median, 50 * row.ours.spread);
     // The figure that limits.
     text +=

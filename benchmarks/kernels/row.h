@@ -23,7 +23,7 @@ inline constexpr char kPlain[] = "plain";                 // our own product wit
 
 struct Peer {
     std::string name;
-    Summary time = {};        // no samples: absent
+    Summary time = {};   // no samples: absent
     std::string reason;  // why it is absent
     std::string note;
     double ratio(const Summary& ours) const { return time.median / ours.median; }  // how many times as fast as the peer we are
