@@ -1,5 +1,5 @@
 // kernel_benchmark: how fast every operation of halfbyte.h is on this GPU, beside what else does the same. ../README.md
-#include <cstdio>
+#include <chrono>
 #include <fstream>
 #include <iostream>
 
@@ -10,6 +10,7 @@ namespace halfbyte::benchmark {
 namespace {
 
 constexpr int64_t kCaches = 4;  // so many times the L2 cache is what rotating buffers cover
+constexpr auto kBetweenWrites = std::chrono::seconds(5);
 constexpr int64_t kMostWeights = int64_t{24} << 30;
 
 bool write(const std::string& path, const std::string& text) {
@@ -21,7 +22,7 @@ bool write(const std::string& path, const std::string& text) {
     return false;
 }
 
-int benchmark(const Options& options, const std::string& arguments) {
+int benchmark(const Options& options) {
     const std::vector<Task> tasks = select(options, layers(), llama_3_8b_decoder_layer());
     if (tasks.empty()) {
         std::cerr << "kernel_benchmark: no row's name contains '" << options.filter << "'; --list --all prints them\n";
@@ -36,6 +37,9 @@ int benchmark(const Options& options, const std::string& arguments) {
     const std::unique_ptr<Meter> meter = graph_meter(cuda);
     Results results;
     std::string text;
+    // Written while it grows: whoever ends a run that hangs keeps what was measured.
+    const auto write_all = [&](const Results& so_far) { return write(options.text, text) & write(options.json, json(so_far)); };
+    auto last_write = std::chrono::steady_clock::now();
     {
         Bench bench{.options = options, .meter = *meter, .machine = describe_machine(), .cuda = cuda};
         check(halfbyte_stream_wrap_cuda(0, cuda, &bench.stream));
@@ -44,15 +48,17 @@ int benchmark(const Options& options, const std::string& arguments) {
                                                   std::min(kMostWeights, bench.machine.memory_bytes / 4));
         bench.gemms = open_cublaslt(options.cublaslt, &bench.gemms_reason);
         bench.bitsandbytes = open_bitsandbytes(options.bitsandbytes, &bench.bitsandbytes_reason);
-        results = run(bench, tasks, [&](const std::string& more) {
+        results = run(bench, tasks, [&](const std::string& more, const Results& so_far) {
             text += more;
             std::cout << more << std::flush;
+            if (std::chrono::steady_clock::now() - last_write < kBetweenWrites) return;
+            write_all(so_far);
+            last_write = std::chrono::steady_clock::now();
         });
         check(halfbyte_stream_destroy(bench.stream));
     }
     check(cudaStreamDestroy(cuda), "cudaStreamDestroy");
-    results.arguments = arguments;
-    const bool is_written = write(options.text, text) & write(options.json, json(results));
+    const bool is_written = write_all(results);
     for (const Row& row : results.rows)
         if (!row.failure.empty()) return 1;
     return is_written ? 0 : 1;
@@ -73,10 +79,8 @@ int main(int count, char** values) {
         std::cerr << "kernel_benchmark: " << options.error << "\n";
         return 2;
     }
-    std::string line;
-    for (const std::string& argument : arguments) line += (line.empty() ? "" : " ") + argument;
     try {
-        return benchmark(options, line);
+        return benchmark(options);
     } catch (const std::exception& error) {
         std::cerr << "kernel_benchmark: " << error.what() << "\n";
         return 1;

@@ -1,5 +1,5 @@
-// The interface between what is measured and how. The benchmark measures with CUDA graphs (graph_meter.cpp); its tests, which have
-// no GPU, only run everything once.
+// The interface between what is measured and how. The benchmark measures with CUDA graphs (graph_meter.cpp); the tests of its rows,
+// which have no GPU, only run everything once.
 #pragma once
 
 #include <functional>

@@ -25,6 +25,7 @@ benchmarks/README.md explains the numbers.
 
 Options parse_options(const std::vector<std::string>& arguments) {
     Options options;
+    for (const std::string& argument : arguments) options.line += (options.line.empty() ? "" : " ") + argument;
     bool has_seconds = false;
     const auto environment = [](const char* name) {
         const char* value = std::getenv(name);

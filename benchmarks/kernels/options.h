@@ -18,6 +18,7 @@ struct Options {
     std::string bitsandbytes;   // libbitsandbytes_cuda*.so
     std::string commit;         // goes into the report
 
+    std::string line;  // all of them, as they were given
     bool help = false;
     std::string error;  // what was wrong; empty: nothing
 };

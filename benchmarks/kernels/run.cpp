@@ -32,13 +32,18 @@ std::vector<Task> select(const Options& options, const std::vector<Layer>& layer
     return tasks;
 }
 
-Results run(Bench& bench, const std::vector<Task>& tasks, const std::function<void(const std::string&)>& print) {
+Results run(Bench& bench, const std::vector<Task>& tasks, const std::function<void(const std::string&, const Results&)>& progress) {
     const auto begin = std::chrono::steady_clock::now();
     const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
     Results results;
+    const auto print = [&](const std::string& more) {
+        results.seconds = seconds();
+        progress(more, results);
+    };
     results.machine = bench.machine;
     results.date = utc_now();
     results.commit = bench.options.commit;
+    results.arguments = bench.options.line;
     results.footprint = bench.footprint;
     if (bench.gemms) results.peers.push_back("cuBLASLt " + bench.gemms->version());
     else results.absent.push_back({"cuBLASLt", {}, bench.gemms_reason, {}});
@@ -69,7 +74,7 @@ Results run(Bench& bench, const std::vector<Task>& tasks, const std::function<vo
         }
     }
     results.seconds = seconds();
-    print(text_targets(results));
+    progress(text_targets(results), results);
     return results;
 }
 

@@ -7,8 +7,8 @@
 #
 # It lies in tests/gpu of the source tree that `./build.sh gpu-bundle` packs together with the tests, the tool and their .NET runtime. It
 # builds the native library for this GPU, runs all NUnit tests on it, a subset of them under compute-sanitizer, captures and replays a
-# graph, and runs the benchmark (benchmarks/README.md). The output folder gets summary.json, summary.txt, benchmark.json, benchmark.txt and
-# a log per step. Exit status 0 if nothing failed.
+# graph, and runs the benchmark (benchmarks/README.md). The output folder gets summary.json, summary.txt, benchmark.json, benchmark.txt,
+# clocks.csv and a log per step. Exit status 0 if nothing failed.
 #
 # The benchmark compares with cuBLASLt and bitsandbytes where it finds them: $HALFBYTE_CUBLASLT and $HALFBYTE_BITSANDBYTES name their
 # libraries, $HALFBYTE_CUBLASLT_INCLUDE the folder of cublasLt.h; else they are looked for in the toolkit and in Python's packages.
@@ -104,8 +104,12 @@ benchmark() {
     # bitsandbytes links what lies beside cuBLASLt, and in folders beside that one.
     folders=$(dirname "$HALFBYTE_CUBLASLT"):$(find "$(dirname "$HALFBYTE_CUBLASLT")/../.." -maxdepth 2 -name lib -type d 2>/dev/null | paste -sd:)
     [[ -n $HALFBYTE_CUBLASLT ]] || folders=
+    nvidia-smi --query-gpu=timestamp,clocks.sm,clocks.mem,power.draw,temperature.gpu --format=csv --loop=1 >"$out/clocks.csv" 2>/dev/null &
+    local clocks=$! status=0
     limit=$((left + 60)) step benchmark env LD_LIBRARY_PATH="$folders${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" "$build/kernel_benchmark" \
-        --seconds "$left" --commit "$(cat "$bundle/commit")" --json "$out/benchmark.json" --text "$out/benchmark.txt"
+        --seconds "$left" --commit "$(cat "$bundle/commit")" --json "$out/benchmark.json" --text "$out/benchmark.txt" || status=$?
+    kill "$clocks" 2>/dev/null
+    return "$status"
 }
 
 nunit() { step "$1" "$bundle/$2/$2" "${@:3}"; }

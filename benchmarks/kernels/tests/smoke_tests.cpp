@@ -57,7 +57,7 @@ Results smoke(bool has_peers) {
         return M > (task.name.find("transposed") != std::string::npos ? 256 : 16);
     });
     std::string text;
-    Results results = run(bench, tasks, [&](const std::string& more) { text += more; });
+    Results results = run(bench, tasks, [&](const std::string& more, const Results&) { text += more; });
     bench.weights.reset();
     check(halfbyte_stream_destroy(bench.stream));
     check(cudaStreamDestroy(bench.cuda), "cudaStreamDestroy");
@@ -113,7 +113,7 @@ TEST(time_runs_out_before_the_last_row) {
     check(cudaStreamCreateWithFlags(&bench.cuda, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     bench.footprint = 1 << 12;
     const std::vector<Task> tasks = {{"never", 0, [](Bench&, const std::string&) -> Row { throw std::runtime_error("it ran"); }}};
-    const Results results = run(bench, tasks, [](const std::string&) {});
+    const Results results = run(bench, tasks, [](const std::string&, const Results&) {});
     EXPECT(results.rows.empty());
     EXPECT_EQUAL(results.skipped.size(), 1);
     check(cudaStreamDestroy(bench.cuda), "cudaStreamDestroy");
