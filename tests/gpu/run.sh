@@ -102,8 +102,9 @@ benchmark() {
     local left=$((seconds_in_all - SECONDS - 15)) folders
     left=$((left > 100 ? 100 : left < 20 ? 20 : left))
     # bitsandbytes links what lies beside cuBLASLt, and in folders beside that one.
-    folders=$(dirname "$HALFBYTE_CUBLASLT"):$(find "$(dirname "$HALFBYTE_CUBLASLT")/../.." -maxdepth 2 -name lib -type d 2>/dev/null | paste -sd:)
-    [[ -n $HALFBYTE_CUBLASLT ]] || folders=
+    folders=$(dirname "${HALFBYTE_CUBLASLT:-}")
+    folders=$folders:$(find "$folders/../.." -maxdepth 2 -name lib -type d 2>/dev/null | paste -sd:)
+    [[ -n ${HALFBYTE_CUBLASLT:-} ]] || folders=
     nvidia-smi --query-gpu=timestamp,clocks.sm,clocks.mem,power.draw,temperature.gpu --format=csv --loop=1 >"$out/clocks.csv" 2>/dev/null &
     local clocks=$! status=0
     limit=$((left + 60)) step benchmark env LD_LIBRARY_PATH="$folders${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" "$build/kernel_benchmark" \
@@ -135,8 +136,9 @@ build_library() {
     export architecture nvcc
     cmake -S "$tree/native" -B "$build" -DCMAKE_BUILD_TYPE=Release -DHALFBYTE_NVCC="$nvcc" -DHALFBYTE_CUDA_ARCHITECTURES="$architecture" \
         -DHALFBYTE_CUDA_FLAGS=-lineinfo -DHALFBYTE_GPU_TESTS=ON ${HALFBYTE_CUBLASLT_INCLUDE:+-DHALFBYTE_CUBLASLT_INCLUDE="$HALFBYTE_CUBLASLT_INCLUDE"} &&
-        cmake --build "$build" --parallel "$(nproc)"
+        cmake --build "$build" --parallel "$(nproc)" --target halfbyte_cuda graph_tests
 }
+build_benchmark() { cmake --build "$build" --parallel "$(nproc)" --target kernel_benchmark; }
 
 sanitize() {
     local sanitizer
@@ -146,11 +148,12 @@ sanitize() {
         "$bundle/Halfbyte.Tests/Halfbyte.Tests" --filter "$sanitized"
 }
 
-export -f build_library sanitize
+export -f build_library build_benchmark sanitize
 export tree build bundle sanitized nvcc
 if [[ -z $library ]]; then
     find_peers
     step build bash -c build_library || exit 1
+    step build-benchmark bash -c build_benchmark # apart, so that the tests run whatever cuBLASLt's header is like
     library=$build/libhalfbyte_cuda.so
 fi
 export HALFBYTE_LIBRARY=$library
