@@ -80,7 +80,8 @@ struct Task {
     std::function<Row(Bench&, const std::string& name)> run;
 };
 
-void add_conversion_tasks(std::vector<Task>& tasks, const std::vector<Layer>& layers);
+void add_conversion_4bit_tasks(std::vector<Task>& tasks, const std::vector<Layer>& layers);
+void add_conversion_8bit_tasks(std::vector<Task>& tasks, const std::vector<Layer>& layers);
 void add_product_4bit_tasks(std::vector<Task>& tasks, const std::vector<Layer>& layers);
 void add_product_int8_tasks(std::vector<Task>& tasks, const std::vector<Layer>& layers);
 void add_chain_tasks(std::vector<Task>& tasks, const std::vector<ChainStep>& steps);

@@ -18,7 +18,8 @@ std::string utc_now() {
 
 std::vector<Task> select(const Options& options, const std::vector<Layer>& layers, const std::vector<ChainStep>& chain) {
     std::vector<Task> tasks;
-    add_conversion_tasks(tasks, layers);
+    add_conversion_4bit_tasks(tasks, layers);
+    add_conversion_8bit_tasks(tasks, layers);
     add_product_4bit_tasks(tasks, layers);
     add_accuracy_tasks(tasks, layers);
     add_chain_tasks(tasks, chain);
