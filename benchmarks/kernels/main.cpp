@@ -38,7 +38,10 @@ int benchmark(const Options& options) {
     Results results;
     std::string text;
     // Written while it grows: whoever ends a run that hangs keeps what was measured.
-    const auto write_all = [&](const Results& so_far) { return write(options.text, text) & write(options.json, json(so_far)); };
+    const auto write_all = [&](const Results& so_far) {
+        const bool is_text_written = write(options.text, text), is_json_written = write(options.json, json(so_far));
+        return is_text_written && is_json_written;
+    };
     auto last_write = std::chrono::steady_clock::now();
     {
         Bench bench{.options = options, .meter = *meter, .machine = describe_machine(), .cuda = cuda};
