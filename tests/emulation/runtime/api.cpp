@@ -5,6 +5,7 @@
 #include <cuda.h>
 #include <cuda_runtime_api.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -25,6 +26,8 @@ namespace {
 constexpr size_t kSharedPerBlock = 48 * 1024;
 constexpr size_t kSharedPerBlockOptin = 227 * 1024;
 constexpr unsigned kLargestCluster = 8;  // that every Hopper runs
+
+using Clock = std::chrono::steady_clock;  // of events; it is the host's time that they tell
 
 thread_local cudaError_t t_error = cudaSuccess;
 thread_local std::string t_text;  // of the last fault, for cudaGetErrorString
@@ -162,12 +165,19 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* capturi
     return *capturing = cudaStreamCaptureStatusNone, cudaSuccess;
 }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-    *event = reinterpret_cast<cudaEvent_t>(new char);
+    *event = reinterpret_cast<cudaEvent_t>(new Clock::time_point(Clock::now()));
     return cudaSuccess;
 }
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, 0); }
-cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete reinterpret_cast<char*>(event), cudaSuccess; }
-cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return forget_predecessor(), cudaSuccess; }
+cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete reinterpret_cast<Clock::time_point*>(event), cudaSuccess; }
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+    forget_predecessor();
+    return *reinterpret_cast<Clock::time_point*>(event) = Clock::now(), cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+    const auto at = [](cudaEvent_t event) { return *reinterpret_cast<Clock::time_point*>(event); };
+    return *milliseconds = std::chrono::duration<float, std::milli>(at(end) - at(begin)).count(), cudaSuccess;
+}
 cudaError_t cudaEventSynchronize(cudaEvent_t) { return forget_predecessor(), cudaSuccess; }
 cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return forget_predecessor(), cudaSuccess; }
 
