@@ -25,7 +25,6 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kRuns = 4;  // per lane: 64 bytes of stores in flight
 constexpr int kRunsPerPiece = kRuns * 32;
-constexpr int kBlocksPerMultiprocessor = 6;
 
 template <class T>
 struct Rows {
@@ -156,6 +155,7 @@ cudaError_t run(const Lookup4Bit& op, cudaStream_t stream) {
                        op.ldoutput,
                        ceil_div(op.weight.K + (Aligned ? 0 : kElementsPer16Bytes<T> - 1), kRunsPerPiece * kElementsPer16Bytes<T>)};
     Launch at{.block = kThreads, .shared_bytes = sizeof(Shared), .stream = stream};
+    constexpr int kBlocksPerMultiprocessor = Aligned ? 6 : 4;  // as many as their registers let run at once
     const cudaError_t status = persistent_grid(ceil_div(op.M * rows.pieces, kThreads / 32), kBlocksPerMultiprocessor, &at.grid);
     if (status != cudaSuccess) return status;
     return launch(at, lookup_4bit_kernel<T, Nested, Aligned>, rows, Codebook16Source(op.weight));
