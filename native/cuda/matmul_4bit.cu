@@ -36,8 +36,11 @@ const Kernel kKernels[] = {
      .splits = unsplit,
      .run = matmul_4bit_rows},
     {.name = "mma",
-     .can = [](const MatMul4Bit& op,
-               int architecture) { return is_16_bit(op) && has_tensor_type(op, architecture) && op.K > 0 && op.K % 16 == 0; },
+     // It counts the bytes of a row in 31 bits.
+     .can =
+         [](const MatMul4Bit& op, int architecture) {
+             return is_16_bit(op) && has_tensor_type(op, architecture) && op.K > 0 && op.K % 16 == 0 && op.K < 1 << 29;
+         },
      .best = always,
      // Sixteen codes, from the start of a row on, are one aligned load.
      .takes = [](const halfbyte_weight_4bit& weight) { return reinterpret_cast<uintptr_t>(weight.packed) % 8 == 0; },
