@@ -64,11 +64,8 @@ class WeightSteps {
 
     // Loads the codes of a step.
     __device__ __forceinline__ void load(const Weight4Bit& weight) {
-#pragma unroll
-        for (int r = 0; r < kRuns; ++r) {
-            runs_[r] = {};
-            if (is_whole_ && exists(r)) runs_[r].load(weight, element_ + 64 * r);
-        }
+        load_runs(
+            runs_, weight, [&](int r) { return element_ + 64 * r; }, [&](int r) { return is_whole_ && exists(r); });
     }
 
     // Decodes run r of the step that was loaded.
