@@ -12,8 +12,8 @@
 //
 // Cycles of a multiprocessor of an A100 per step of 128 x 128 x 64:
 //   tensor cores    8 * 16 * 4 products of 16 x 8 x 16, 2 each                                      1024
-//   shared memory   x: written once, 16 KB, and read by four warps, 64 KB, at 128 bytes; codes and
-//                   statistics: 8 rows per load of a warp, 16 + 16 loads                  128 + 512 + 256 = 896 at most
+//   shared memory   x: written once, 16 KB, and read by four warps, 64 KB, at 128 bytes;             128 + 512
+//                   codes and statistics: 8 rows per load of a warp, 16 + 16 loads; 16 of tables     256 + 64 at most
 //   ALU             3.6 permutes, logic and conversions per weight, 64 lanes                         464
 //   issue           74 instructions per lane and 16 codes, and 1500 others, 4 at once                ~470
 // Every weight through a shared table would cost 256 more of shared memory, and weights decoded to shared memory 512. Two blocks
