@@ -39,6 +39,8 @@ bool Block::is_argument(const void* p) const {
            launch_->argument_bytes;
 }
 
+int Block::architecture() const { return launch_->architecture; }
+
 void Block::prepare(Launch& launch, Cluster& cluster, unsigned cluster_rank, dim3 index) {
     launch_ = &launch;
     cluster_ = &cluster;

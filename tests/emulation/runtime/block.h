@@ -85,6 +85,7 @@ class Block {
     Warp& warp(unsigned index) { return *warps_[index]; }
     const Launch& launch() const { return *launch_; }
     bool knows_predecessor_ended();            // the running thread
+    int architecture() const;                  // the device's compute capability
     bool is_argument(const void* p) const;     // the kernel's parameters, on their way to the thread's stack
     std::string name() const;                  // "block (0,0,0)"
     std::string name_of(unsigned rank) const;  // "thread (3,0,0)"

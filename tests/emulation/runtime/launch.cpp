@@ -11,6 +11,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "api.h"
 #include "block.h"
 #include "device_memory.h"
 #include "special_registers.h"
@@ -208,6 +209,7 @@ cudaError_t run(const cudaLaunchConfig_t& config, unsigned cluster, const void* 
                       .shared_bytes = config.dynamicSmemBytes,
                       .order = orders[i],
                       .footprint = footprint,
+                      .architecture = architecture(),
                       .counting = g_counting && i == 0,
                       .deadline = std::chrono::steady_clock::now() + time_limit(),
                       .failed = false,

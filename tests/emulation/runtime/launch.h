@@ -24,6 +24,7 @@ struct Launch {
     size_t shared_bytes;
     Order order;
     Footprint footprint;
+    int architecture;
     bool counting = false;
     std::chrono::steady_clock::time_point deadline;
 
