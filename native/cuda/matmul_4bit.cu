@@ -4,6 +4,7 @@
 #include "cuda/kernels.h"
 #include "cuda/matmul_4bit.h"
 #include "cuda/matmul_device.h"
+#include "cuda/tensor_map.h"
 
 namespace halfbyte::cuda {
 namespace {
@@ -12,6 +13,7 @@ struct Kernel {
     const char* name;
     bool (*can)(const MatMul4Bit& op, int architecture);   // multiply this shape on this device
     bool (*best)(const MatMul4Bit& op, int architecture);  // of the rows from here on, where it can
+    bool (*takes_x)(const MatMul4Bit& op);                 // x, where it lies
     bool (*takes)(const halfbyte_weight_4bit& weight);     // this weight, where it lies
     int64_t rows_of_tile;                                  // of a weight
     int64_t (*splits)(const MatMul4Bit& op);               // of K
@@ -19,6 +21,7 @@ struct Kernel {
 };
 
 bool always(const MatMul4Bit&, int) { return true; }
+bool any_x(const MatMul4Bit&) { return true; }
 bool any_weight(const halfbyte_weight_4bit&) { return true; }
 int64_t unsplit(const MatMul4Bit&) { return 1; }
 
@@ -31,14 +34,26 @@ const Kernel kKernels[] = {
     {.name = "rows",
      .can = always,
      .best = [](const MatMul4Bit& op, int) { return op.M <= kRowsMost; },
+     .takes_x = any_x,
      .takes = any_weight,
      .rows_of_tile = kRowsTile,
      .splits = unsplit,
      .run = matmul_4bit_rows},
+    // What later architectures have instead are other instructions.
+    {.name = "wgmma",
+     .can = [](const MatMul4Bit& op,
+               int architecture) { return is_16_bit(op) && architecture == 90 && op.K > 0 && op.K % 16 == 0; },
+     .best = [](const MatMul4Bit& op, int) { return op.M > kMmaMost; },
+     .takes_x = [](const MatMul4Bit& op) { return has_tensor_map(op.x, op.M, op.K, op.ldx); },
+     .takes = [](const halfbyte_weight_4bit& weight) { return reinterpret_cast<uintptr_t>(weight.packed) % 8 == 0; },
+     .rows_of_tile = kMmaTile,
+     .splits = matmul_4bit_wgmma_splits,
+     .run = matmul_4bit_wgmma},
     {.name = "mma",
      .can = [](const MatMul4Bit& op,
                int architecture) { return is_16_bit(op) && has_tensor_type(op, architecture) && op.K > 0 && op.K % 32 == 0; },
      .best = always,
+     .takes_x = any_x,
      // The caller's own table may hold values that planes of float16 cannot.
      .takes =
          [](const halfbyte_weight_4bit& weight) {
@@ -50,6 +65,7 @@ const Kernel kKernels[] = {
     {.name = "tile",
      .can = always,
      .best = always,
+     .takes_x = any_x,
      .takes = any_weight,
      .rows_of_tile = kFp32TileRows,
      .splits = unsplit,
@@ -66,7 +82,7 @@ bool fits(const Kernel& kernel, const MatMul4Bit& op, int architecture) {
 // Which row multiplies by a weight; null where the kernel that was asked for cannot.
 const Kernel* kernel_for(const MatMul4Bit& op, const halfbyte_weight_4bit& weight, int architecture) {
     for (const Kernel& kernel : kKernels)
-        if (fits(kernel, op, architecture) && kernel.takes(weight)) return &kernel;
+        if (fits(kernel, op, architecture) && kernel.takes_x(op) && kernel.takes(weight)) return &kernel;
     return nullptr;
 }
 
@@ -94,7 +110,7 @@ cudaError_t run(const MatMul4Bit& op, const Kernel& kernel, int architecture, cu
 
 }  // namespace
 
-// Which weight lies where is not known yet: enough for every row that may multiply the shape.
+// Where x and the weights lie is not known yet: enough for every row that may multiply the shape.
 int64_t matmul_4bit_workspace(const MatMul4Bit& op) {
     int architecture = 0;
     if (architecture_of_device(&architecture) != cudaSuccess) return 0;  // the product will say so

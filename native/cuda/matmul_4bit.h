@@ -2,6 +2,7 @@
 //
 //   rows   any type; few rows of x                     one warp per row of W          matmul_4bit_rows.cu
 //   mma    16-bit x, K a multiple of 32, known tables  tensor cores                   matmul_4bit_mma.cu
+//   wgmma  16-bit x, K a multiple of 16               Hopper's tensor cores           matmul_4bit_wgmma.cu
 //   tile   everything                                  64 x 64 tiles in float32       matmul_4bit_tile.cu
 #pragma once
 
@@ -36,10 +37,13 @@ struct MatMul4BitBatch {
 inline constexpr int64_t kRowsTile = 8, kMmaTile = 128, kFp32TileRows = 64;
 
 inline constexpr int64_t kRowsMost = 4;  // rows of x the first kernel takes
+inline constexpr int64_t kMmaMost = 64;  // rows of x from which on Hopper's own instructions are needed
 
 cudaError_t matmul_4bit_rows(const MatMul4BitBatch& batch, cudaStream_t stream);
 cudaError_t matmul_4bit_mma(const MatMul4BitBatch& batch, cudaStream_t stream);
 int64_t matmul_4bit_mma_splits(const MatMul4Bit& op);
+cudaError_t matmul_4bit_wgmma(const MatMul4BitBatch& batch, cudaStream_t stream);
+int64_t matmul_4bit_wgmma_splits(const MatMul4Bit& op);
 cudaError_t matmul_4bit_tile(const MatMul4BitBatch& batch, cudaStream_t stream);
 
 }  // namespace halfbyte::cuda

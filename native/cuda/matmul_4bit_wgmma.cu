@@ -1,0 +1,242 @@
+// y[m, n] = sum over k of x[m, k] * round(table[code(n, k)] * absmax(block of (n, k))) + bias[n] on Hopper's tensor cores, for
+// 16-bit x and K a multiple of 16. `round` is to x's type: the operands are those of a product after dequantization, bit for bit.
+// Sums are float32, bias included, and rounded once.
+//
+// Weights are decoded into registers, as operand A of wgmma: D[feature, row of x]. A block makes tiles of 128 features by 256,
+// 128 or 64 rows of x, in steps of 64 k through a ring of stages (stage_ring.cuh):
+//
+//   warpgroups 0, 1   consumers of 64 features each (wgmma_tile.cuh): decode step i while the tensor cores multiply step i - 1 from
+//                     the other buffer of A registers
+//   warpgroup 2       producer: x by TMA, with 128-byte swizzle; codes by cp.async and statistics through registers
+//                     (code_stage.cuh), of whatever format, so that consumers know nothing of blocks
+//
+// Blocks are persistent, one per multiprocessor, because then the stages of the next tile come in while this one's sums go out. x
+// is read from the second-level cache by every tile of features; tiles of one weight's rows follow each other, so that its bytes
+// come from memory once. K may be split over blocks (matmul_partials.h).
+//
+// Clocks of a step on one multiprocessor (of 4096 dense 16-bit operations per clock):
+//
+//   rows of x                          256    128     64
+//   tensor cores: 4 per row           1024    512    256
+//   shared memory: operand B           512    256    128   half of the tensor cores' time: each consumer reads all of x's stage
+//                  table lookups       256    256    256   8192, 32 at a time, without conflicts
+//                  codes, statistics    ~50    ~50    ~50
+//   issue, of each quarter: ~5 instructions per weight and lane
+//                                      330    330    330
+//
+// So tensor cores are the limit at 256 rows; at 128 shared memory is nearly as busy as they are, and at 64 the lookups cost more
+// than the products. Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested: 0.0157).
+#include "cuda/device/code_stage.cuh"
+#include "cuda/device/grid.cuh"
+#include "cuda/device/launch.cuh"
+#include "cuda/device/ptx/registers.cuh"
+#include "cuda/device/ptx/tma.cuh"
+#include "cuda/device/smem.cuh"
+#include "cuda/device/stage_ring.cuh"
+#include "cuda/device/wgmma_tile.cuh"
+#include "cuda/matmul_4bit.h"
+#include "cuda/matmul_partials.h"
+#include "cuda/matmul_wgmma.h"
+#include "cuda/tensor_map.h"
+
+namespace halfbyte::cuda {
+namespace {
+
+static_assert(kMmaTile == kWgmmaFeatures && kCodeRows == kWgmmaFeatures && kCodeStep == kWgmmaStep);
+
+template <class T, int Rows>
+struct Stage {
+    alignas(1024) T x[Rows][kWgmmaStep];
+    CodeStage weights;
+};
+
+template <class T, int Rows>
+struct Shared {
+    static constexpr int kStages = Rows == 256 ? 4 : 8;
+    Stage<T, Rows> stages[kStages];
+    WgmmaStaging<T, Rows> staging[2];
+    float tables[kWgmmaConsumers / 32][16];  // of each warp, which need not wait for others to change it
+    StageRing<kStages> ring;
+};
+
+constexpr int64_t kPrefetch = 16 * kWgmmaStep;  // k ahead
+
+// What a block works on.
+struct Tile {
+    const Weight4Bit& weight;
+    int index;  // of the weight
+    int64_t first_m, first_n, begin, end, split;
+
+    __device__ __forceinline__ Tile(const MatMul4BitBatch& batch, const WgmmaWork& work, int64_t item, int rows)
+        : Tile(batch, work, item, rows, weight_of_tile(batch.weights, work.tile(item))) {}
+
+   private:
+    __device__ __forceinline__ Tile(const MatMul4BitBatch& batch, const WgmmaWork& work, int64_t item, int rows, int i)
+        : weight(batch.weights.at[i]),
+          index(i),
+          first_m(work.tile_m(item) * rows),
+          first_n((work.tile(item) - weight.first) * kWgmmaFeatures),
+          begin(work.split(item) * work.depth),
+          end(min(batch.weights.K, begin + work.depth)),
+          split(work.split(item)) {}
+};
+
+template <class T, int Rows>
+__device__ __forceinline__ void produce(Shared<T, Rows>& shared, const MatMul4BitBatch& batch, const CUtensorMap& x,
+                                        const WgmmaWork& work) {
+    const bool is_first_lane = threadIdx.x % 32 == 0;
+    typename decltype(shared.ring)::Position at, before;
+    for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
+        const Tile tile(batch, work, item, Rows);
+        const CodeFiller filler(tile.weight, tile.first_n, batch.weights.K);
+        const auto finish = [&](const StepStatistics& statistics) {
+            filler.finish(shared.stages[before.stage].weights, statistics);
+            __syncwarp();
+            if (is_first_lane) shared.ring.arrive_filled(before);
+        };
+#pragma unroll 1
+        for (int64_t k = tile.begin; k < tile.begin + kPrefetch; k += kWgmmaStep) filler.prefetch(k);
+        StepStatistics statistics{};
+        for (int64_t k = tile.begin; k < tile.end; k += kWgmmaStep) {
+            Stage<T, Rows>& stage = shared.stages[at.stage];
+            shared.ring.wait_empty(at);
+            if (threadIdx.x == kWgmmaConsumers) {
+                shared.ring.expect(at, sizeof stage.x);
+                ptx::tensor_load(stage.x, &x, static_cast<int32_t>(k), static_cast<int32_t>(tile.first_m), shared.ring.filled(at));
+            }
+            filler.prefetch(k + kPrefetch);
+            const StepStatistics next = filler.start(stage.weights, k);
+            if (k > tile.begin) {
+                ptx::copy_async_wait<1>();
+                finish(statistics);
+            }
+            statistics = next;
+            before = at;
+            at.advance();
+        }
+        ptx::copy_async_wait<0>();
+        finish(statistics);
+    }
+}
+
+template <class T, int Rows>
+__device__ __forceinline__ void consume(Shared<T, Rows>& shared, const MatMul4BitBatch& batch, const WgmmaWork& work,
+                                        int64_t columns) {
+    const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+    float(&table)[16] = shared.tables[warp];
+    typename decltype(shared.ring)::Position at, before;
+    // This warp is done with the stage before.
+    const auto release = [&] {
+        __syncwarp();
+        if (lane == 0) shared.ring.release(before);
+    };
+    for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
+        const Tile tile(batch, work, item, Rows);
+        __syncwarp();
+        if (lane < 16) table[lane] = table_value(batch.weights, tile.weight, static_cast<unsigned>(lane));
+        __syncwarp();
+
+        float sums[Rows / 2] = {};
+        const auto step = [&](uint32_t(&a)[4][4], int64_t k) {
+            const Stage<T, Rows>& stage = shared.stages[at.stage];
+            shared.ring.wait_filled(at);
+            decode<T>(a, stage.weights, table, warp);
+            if (k + kWgmmaStep > tile.end) {  // zeros beyond K, even if the table has infinities
+#pragma unroll
+                for (int slice = 1; slice < 4; ++slice)
+#pragma unroll
+                    for (uint32_t& word : a[slice])
+                        if (k + slice * 16 >= tile.end) word = 0;
+            }
+            ptx::wgmma_fence();
+#pragma unroll
+            for (int slice = 0; slice < 4; ++slice) wgmma_add(sums, a[slice], row_descriptor(stage.x, 16 * slice), T{});
+            ptx::wgmma_commit();
+            ptx::wgmma_wait<1>();
+            if (k > tile.begin) release();
+            before = at;
+            at.advance();
+        };
+        uint32_t even[4][4], odd[4][4];
+        for (int64_t k = tile.begin; k < tile.end; k += 2 * kWgmmaStep) {
+            step(even, k);
+            if (k + kWgmmaStep < tile.end) step(odd, k + kWgmmaStep);
+        }
+        ptx::wgmma_wait<0>();
+        release();
+
+        const int64_t first_n = tile.first_n + warp / 4 * 64, N = tile.weight.N;
+        if (work.splits == 1) {
+            store_sums<T, Rows>(shared.staging[warp / 4], sums, batch.outputs[tile.index], tile.first_m, batch.M, first_n, N);
+        } else {
+            float* partials = batch.partials + tile.split * batch.M * columns + batch.columns[tile.index];
+            store_partial_sums<Rows>(partials, columns, sums, tile.first_m, batch.M, first_n, N);
+        }
+    }
+}
+
+template <class T, int Rows>
+__global__ void __launch_bounds__(kWgmmaThreads, 1)
+    matmul_4bit_wgmma_kernel(const __grid_constant__ MatMul4BitBatch batch, const __grid_constant__ CUtensorMap x,
+                             const WgmmaWork work, int64_t columns) {
+    Shared<T, Rows>& shared = shared_memory<Shared<T, Rows>>();
+    // A stage is filled by the copy of x and by four warps that bring codes, and used by eight warps.
+    if (threadIdx.x == 0) shared.ring.init(1 + kWgmmaProducers / 32, kWgmmaConsumers / 32);
+    __syncthreads();
+    if (threadIdx.x >= kWgmmaConsumers) {
+        ptx::registers_decrease<kWgmmaProducerRegisters>();
+        produce<T, Rows>(shared, batch, x, work);
+    } else {
+        ptx::registers_increase<kWgmmaConsumerRegisters>();
+        consume<T, Rows>(shared, batch, work, columns);
+    }
+}
+
+template <class T, int Rows>
+cudaError_t run(const MatMul4BitBatch& batch, int64_t columns, cudaStream_t stream) {
+    const int64_t K = batch.weights.K, depth = depth_of_split(K, batch.splits, kWgmmaStep);
+    CUtensorMap x;
+    cudaError_t status = make_tensor_map(&x, {.data = batch.x,
+                                              .dtype = batch.dtype,
+                                              .rows = batch.M,
+                                              .columns = K,
+                                              .ld = batch.ldx,
+                                              .box_rows = Rows,
+                                              .box_columns = 64});
+    const WgmmaWork work{.tiles = batch.tiles, .tiles_m = ceil_div(batch.M, Rows), .splits = ceil_div(K, depth), .depth = depth};
+    Launch at{.block = kWgmmaThreads, .shared_bytes = sizeof(Shared<T, Rows>), .stream = stream};
+    if (status == cudaSuccess) status = persistent_grid(work.count(), 1, &at.grid);
+    if (status == cudaSuccess) status = launch(at, matmul_4bit_wgmma_kernel<T, Rows>, batch, x, work, columns);
+    return status;
+}
+
+template <class T>
+cudaError_t run(const MatMul4BitBatch& batch, int rows, int64_t columns, cudaStream_t stream) {
+    return rows == 256   ? run<T, 256>(batch, columns, stream)
+           : rows == 128 ? run<T, 128>(batch, columns, stream)
+                         : run<T, 64>(batch, columns, stream);
+}
+
+}  // namespace
+
+int64_t matmul_4bit_wgmma_splits(const MatMul4Bit& op) {
+    int64_t tiles = 0;
+    for (int64_t i = 0; i < op.count; ++i) tiles += ceil_div(op.weights[i].N, kWgmmaFeatures);
+    return wgmma_plan(op.M, tiles, op.K).splits;
+}
+
+cudaError_t matmul_4bit_wgmma(const MatMul4BitBatch& batch, cudaStream_t stream) {
+    const int32_t last = batch.weights.count - 1;
+    const int64_t columns = batch.columns[last] + batch.weights.at[last].N;
+    const int rows = wgmma_plan(batch.M, batch.tiles, batch.weights.K).rows;
+    const cudaError_t status = batch.dtype == DType::kFloat16 ? run<__half>(batch, rows, columns, stream)
+                                                              : run<__nv_bfloat16>(batch, rows, columns, stream);
+    const int64_t splits = ceil_div(batch.weights.K, depth_of_split(batch.weights.K, batch.splits, kWgmmaStep));
+    if (status != cudaSuccess || splits == 1) return status;
+    Partials partials{
+        .sums = batch.partials, .splits = splits, .M = batch.M, .columns = columns, .count = batch.weights.count, .at = {}};
+    for (int32_t i = 0; i < batch.weights.count; ++i) partials.at[i] = {batch.outputs[i], batch.columns[i]};
+    return add_partials(partials, batch.dtype, stream);
+}
+
+}  // namespace halfbyte::cuda
