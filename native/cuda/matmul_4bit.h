@@ -3,6 +3,7 @@
 //   rows   any type; few rows of x                     one warp per row of W          matmul_4bit_rows.cu
 //   mma    16-bit x, K a multiple of 32, known tables  tensor cores                   matmul_4bit_mma.cu
 //   wgmma  16-bit x, K a multiple of 16               Hopper's tensor cores           matmul_4bit_wgmma.cu
+//   chunks as wgmma                                   dequantized, then dense          matmul_4bit_chunks.cu
 //   tile   everything                                  64 x 64 tiles in float32       matmul_4bit_tile.cu
 #pragma once
 
@@ -29,8 +30,18 @@ struct MatMul4BitBatch {
     int64_t columns[kWeightsPerLaunch]{};  // where each product begins among them
     float* partials = nullptr;
 
+    // For kernels that run others: the weights as the caller described them, and the workspace.
+    const halfbyte_weight_4bit* sources[kWeightsPerLaunch]{};
+    void* workspace = nullptr;
+
     explicit MatMul4BitBatch(const MatMul4Bit& op)
-        : weights(op.K), x(op.x), dtype(op.dtype), M(op.M), ldx(op.ldx), partials(static_cast<float*>(op.workspace)) {}
+        : weights(op.K),
+          x(op.x),
+          dtype(op.dtype),
+          M(op.M),
+          ldx(op.ldx),
+          partials(static_cast<float*>(op.workspace)),
+          workspace(op.workspace) {}
 };
 
 // How many rows of a weight a tile of each kernel has.
@@ -44,6 +55,8 @@ cudaError_t matmul_4bit_mma(const MatMul4BitBatch& batch, cudaStream_t stream);
 int64_t matmul_4bit_mma_splits(const MatMul4Bit& op);
 cudaError_t matmul_4bit_wgmma(const MatMul4BitBatch& batch, cudaStream_t stream);
 int64_t matmul_4bit_wgmma_splits(const MatMul4Bit& op);
+cudaError_t matmul_4bit_chunks(const MatMul4BitBatch& batch, cudaStream_t stream);
+int64_t matmul_4bit_chunks_workspace(const MatMul4Bit& op);
 cudaError_t matmul_4bit_tile(const MatMul4BitBatch& batch, cudaStream_t stream);
 
 }  // namespace halfbyte::cuda

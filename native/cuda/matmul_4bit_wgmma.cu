@@ -52,9 +52,9 @@ struct Stage {
 
 template <class T, int Rows>
 struct Shared {
-    static constexpr int kStages = Rows == 256 ? 4 : 8;
+    static constexpr int kStages = Rows == 256 ? 5 : 8;
     Stage<T, Rows> stages[kStages];
-    WgmmaStaging<T, Rows> staging[2];
+    WgmmaStaging<T> staging[2];
     float tables[kWgmmaConsumers / 32][16];  // of each warp, which need not wait for others to change it
     StageRing<kStages> ring;
 };
@@ -167,10 +167,10 @@ __device__ __forceinline__ void consume(Shared<T, Rows>& shared, const MatMul4Bi
 
         const int64_t first_n = tile.first_n + warp / 4 * 64, N = tile.weight.N;
         if (work.splits == 1) {
-            store_sums<T, Rows>(shared.staging[warp / 4], sums, batch.outputs[tile.index], tile.first_m, batch.M, first_n, N);
+            store_sums(shared.staging[warp / 4], sums, batch.outputs[tile.index], tile.first_m, batch.M, first_n, N);
         } else {
             float* partials = batch.partials + tile.split * batch.M * columns + batch.columns[tile.index];
-            store_partial_sums<Rows>(partials, columns, sums, tile.first_m, batch.M, first_n, N);
+            store_partial_sums(partials, columns, sums, tile.first_m, batch.M, first_n, N);
         }
     }
 }

@@ -51,43 +51,22 @@ struct WgmmaWork {
     __device__ __forceinline__ int64_t split(int64_t item) const { return item / tiles_m / tiles; }
 };
 
-// The sums of one consumer warpgroup, on their way to y.
-template <class T, int Rows>
+// Sums of one consumer warpgroup on their way to y: so many rows at a time, whatever the tile has.
+inline constexpr int kWgmmaStagedRows = 64;
+template <class T>
 struct WgmmaStaging {
-    alignas(16) T at[Rows][64 + 8];
+    alignas(16) T at[kWgmmaStagedRows][64 + 8];
 };
 
-// y[first_m + r, first_n + f] = sum + bias for the warpgroup's 64 features f. All its 128 threads take part.
-template <class T, int Rows>
-__device__ __forceinline__ void store_sums(WgmmaStaging<T, Rows>& staging, const float (&sums)[Rows / 2],
-                                           const ProductOutput& output, int64_t first_m, int64_t M, int64_t first_n, int64_t N) {
-    const int thread = static_cast<int>(threadIdx.x) % 128, warp = thread / 32, lane = thread % 32;
-    const unsigned barrier = 1 + threadIdx.x / 128;
-    float bias[2] = {-0.0f, -0.0f};  // adding it changes nothing
-    if (output.bias != nullptr) {
-#pragma unroll
-        for (int i = 0; i < 2; ++i) {
-            const int64_t n = first_n + warp * 16 + lane / 4 + 8 * i;
-            if (n < N) bias[i] = load_as_float(output.bias, output.bias_dtype, n);
-        }
-    }
-    ptx::barrier_sync(barrier, 128);  // the tile before has been read
-    T* row = &staging.at[lane / 16 * 8 + lane % 8][warp * 16 + lane / 8 % 2 * 8];
-#pragma unroll
-    for (int j = 0; j < Rows / 8; j += 2, row += 16 * (64 + 8)) {
-        uint32_t words[4];
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-            words[i] = pack_two(sums[4 * j + 2 * i] + bias[i % 2], sums[4 * j + 2 * i + 1] + bias[i % 2], T{});
-        }
-        ptx::store_matrix_transposed(row, words);
-    }
-    ptx::barrier_sync(barrier, 128);
-
+// y[m, n] = staged [m - first_m, n - first_n] for one warpgroup's 64 features.
+template <class T>
+__device__ __forceinline__ void store_staged(const WgmmaStaging<T>& staging, const ProductOutput& output, int64_t first_m,
+                                             int64_t M, int64_t first_n, int64_t N) {
+    const int thread = static_cast<int>(threadIdx.x) % 128;
     const int64_t n = first_n + thread % 8 * 8, rest = N - n;
     const bool is_whole = rest >= 8 && reinterpret_cast<uintptr_t>(output.y) % 16 == 0 && output.ldy % kElementsPer16Bytes<T> == 0;
 #pragma unroll 1
-    for (int r = thread / 8; r < Rows && first_m + r < M; r += 16) {
+    for (int r = thread / 8; r < kWgmmaStagedRows && first_m + r < M; r += 16) {
         const T* from = &staging.at[r][thread % 8 * 8];
         T* to = static_cast<T*>(output.y) + (first_m + r) * output.ldy + n;
         if (is_whole) {
@@ -99,10 +78,41 @@ __device__ __forceinline__ void store_sums(WgmmaStaging<T, Rows>& staging, const
     }
 }
 
+// y[first_m + r, first_n + f] = sum + bias for the warpgroup's 64 features f. All its 128 threads take part.
+template <class T, int Registers>
+__device__ __forceinline__ void store_sums(WgmmaStaging<T>& staging, const float (&sums)[Registers], const ProductOutput& output,
+                                           int64_t first_m, int64_t M, int64_t first_n, int64_t N) {
+    const int thread = static_cast<int>(threadIdx.x) % 128, warp = thread / 32, lane = thread % 32;
+    const unsigned barrier = 1 + threadIdx.x / 128;
+    float bias[2] = {-0.0f, -0.0f};  // adding it changes nothing
+    if (output.bias != nullptr) {
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+            const int64_t n = first_n + warp * 16 + lane / 4 + 8 * i;
+            if (n < N) bias[i] = load_as_float(output.bias, output.bias_dtype, n);
+        }
+    }
+#pragma unroll
+    for (int first = 0; first < 2 * Registers; first += kWgmmaStagedRows) {
+        ptx::barrier_sync(barrier, 128);  // what was staged before has been read
+        T* row = &staging.at[lane / 16 * 8 + lane % 8][warp * 16 + lane / 8 % 2 * 8];
+#pragma unroll
+        for (int r = first; r < first + kWgmmaStagedRows; r += 16, row += 16 * (64 + 8)) {
+            uint32_t words[4];  // rows r to r + 7 of features g and g + 8, then the next eight rows
+#pragma unroll
+            for (int i = 0; i < 4; ++i)
+                words[i] = pack_two(sums[r / 2 + 2 * i] + bias[i % 2], sums[r / 2 + 2 * i + 1] + bias[i % 2], T{});
+            ptx::store_matrix_transposed(row, words);
+        }
+        ptx::barrier_sync(barrier, 128);
+        store_staged(staging, output, first_m + first, M, first_n, N);
+    }
+}
+
 // The same sums as they are, for a product that is split in depth: to `partials`, whose rows are `ld` apart. Eight lanes store
 // eight consecutive features.
-template <int Rows>
-__device__ __forceinline__ void store_partial_sums(float* partials, int64_t ld, const float (&sums)[Rows / 2], int64_t first_m,
+template <int Registers>
+__device__ __forceinline__ void store_partial_sums(float* partials, int64_t ld, const float (&sums)[Registers], int64_t first_m,
                                                    int64_t M, int64_t first_n, int64_t N) {
     const int thread = static_cast<int>(threadIdx.x) % 128, warp = thread / 32, lane = thread % 32;
     int64_t m = first_m + lane % 4 * 2;
@@ -110,7 +120,7 @@ __device__ __forceinline__ void store_partial_sums(float* partials, int64_t ld, 
     const bool has_low = n < N, has_high = n + 8 < N;
     float* to = partials + m * ld + n;
 #pragma unroll
-    for (int j = 0; j < Rows / 8; ++j, m += 8, to += 8 * ld) {
+    for (int j = 0; j < Registers / 4; ++j, m += 8, to += 8 * ld) {
 #pragma unroll
         for (int b = 0; b < 2; ++b) {
             if (m + b < M && has_low) to[b * ld] = sums[4 * j + b];

@@ -133,3 +133,28 @@ TEST(matmul_4bit_wgmma_of_every_format) {
     for (const DType dtype : kTypes)
         for (const int64_t K : {64, 144, 192}) check({65, K, rows, formats, true}, dtype);
 }
+
+// The last stage is ragged, rows of the weight do not begin at multiples of 16 bytes, and blocks begin within a stage.
+TEST(matmul_4bit_wgmma_of_ragged_depth) {
+    for (const char* kernel : {"wgmma", "chunks"}) {
+        const Asked asked(kernel);
+        for (const DType dtype : kTypes)
+            check({65, 4304, {3, 2, 4}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 64, true}, {HALFBYTE_QUANT_TYPE_NF4, 32, false}}, true},
+                  dtype);
+    }
+}
+
+TEST(matmul_4bit_chunks_equal_wgmma) {
+    const std::vector<Format4Bit> formats = {{}, {HALFBYTE_QUANT_TYPE_FP4, 128, true}, {HALFBYTE_QUANT_TYPE_CUSTOM, 32, true}};
+    for (const DType dtype : kTypes)
+        for (const auto& [M, K] : {std::pair<int64_t, int64_t>{65, 64}, {257, 208}, {300, 64}}) {
+            std::vector<std::vector<double>> results[2];
+            for (int i = 0; i < 2; ++i) {
+                const Asked asked(i == 0 ? "wgmma" : "chunks");
+                Product product({M, K, {64, 130, 0, 33}, formats, true, 8, 3}, dtype);
+                product.check();
+                for (size_t w = 0; w < 4; ++w) results[i].push_back(product.values(w));
+            }
+            EXPECT(results[0] == results[1]);
+        }
+}
