@@ -44,18 +44,17 @@ namespace {
 
 static_assert(kMmaTile == kWgmmaFeatures && kCodeRows == kWgmmaFeatures && kCodeStep == kWgmmaStep);
 
-template <class T, int Rows>
-struct Stage {
-    alignas(1024) T x[Rows][kWgmmaStep];
-    CodeStage weights;
-};
-
-template <class T, int Rows>
+template <class T, int Rows, int Tables>
 struct Shared {
-    static constexpr int kStages = Rows == 256 ? 5 : 8;
-    Stage<T, Rows> stages[kStages];
+    struct Stage {
+        alignas(1024) T x[Rows][kWgmmaStep];
+        CodeStage<Tables> weights;
+    };
+    // As many as there is room for beside the rest, and no more than eight.
+    static constexpr int kRoom = kWgmmaSharedBytes - 2 * sizeof(WgmmaStaging<T>) - kSharedAlignment;
+    static constexpr int kStages = std::min<int>(8, kRoom / sizeof(Stage));
+    Stage stages[kStages];
     WgmmaStaging<T> staging[2];
-    float tables[kWgmmaConsumers / 32][16];  // of each warp, which need not wait for others to change it
     StageRing<kStages> ring;
 };
 
@@ -81,49 +80,37 @@ struct Tile {
           split(work.split(item)) {}
 };
 
-template <class T, int Rows>
-__device__ __forceinline__ void produce(Shared<T, Rows>& shared, const MatMul4BitBatch& batch, const CUtensorMap& x,
+template <class T, int Rows, int Tables>
+__device__ __forceinline__ void produce(Shared<T, Rows, Tables>& shared, const MatMul4BitBatch& batch, const CUtensorMap& x,
                                         const WgmmaWork& work) {
-    const bool is_first_lane = threadIdx.x % 32 == 0;
-    typename decltype(shared.ring)::Position at, before;
+    typename decltype(shared.ring)::Position at;
     for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
         const Tile tile(batch, work, item, Rows);
-        const CodeFiller filler(tile.weight, tile.first_n, batch.weights.K);
-        const auto finish = [&](const StepStatistics& statistics) {
-            filler.finish(shared.stages[before.stage].weights, statistics);
-            __syncwarp();
-            if (is_first_lane) shared.ring.arrive_filled(before);
-        };
+        const CodeFiller<T, Tables> filler(batch.weights, tile.weight, tile.first_n);
 #pragma unroll 1
         for (int64_t k = tile.begin; k < tile.begin + kPrefetch; k += kWgmmaStep) filler.prefetch(k);
-        StepStatistics statistics{};
-        for (int64_t k = tile.begin; k < tile.end; k += kWgmmaStep) {
-            Stage<T, Rows>& stage = shared.stages[at.stage];
+        CodeRegisters<Tables> codes = filler.load(tile.begin);
+        for (int64_t k = tile.begin; k < tile.end; k += kWgmmaStep, at.advance()) {
+            auto& stage = shared.stages[at.stage];
+            const CodeRegisters<Tables> current = codes;
+            if (k + kWgmmaStep < tile.end) codes = filler.load(k + kWgmmaStep);
+            filler.prefetch(k + kPrefetch);
             shared.ring.wait_empty(at);
             if (threadIdx.x == kWgmmaConsumers) {
                 shared.ring.expect(at, sizeof stage.x);
                 ptx::tensor_load(stage.x, &x, static_cast<int32_t>(k), static_cast<int32_t>(tile.first_m), shared.ring.filled(at));
             }
-            filler.prefetch(k + kPrefetch);
-            const StepStatistics next = filler.start(stage.weights, k);
-            if (k > tile.begin) {
-                ptx::copy_async_wait<1>();
-                finish(statistics);
-            }
-            statistics = next;
-            before = at;
-            at.advance();
+            filler.store(stage.weights, current);
+            __syncwarp();
+            if (threadIdx.x % 32 == 0) shared.ring.arrive_filled(at);
         }
-        ptx::copy_async_wait<0>();
-        finish(statistics);
     }
 }
 
-template <class T, int Rows>
-__device__ __forceinline__ void consume(Shared<T, Rows>& shared, const MatMul4BitBatch& batch, const WgmmaWork& work,
+template <class T, int Rows, int Tables>
+__device__ __forceinline__ void consume(Shared<T, Rows, Tables>& shared, const MatMul4BitBatch& batch, const WgmmaWork& work,
                                         int64_t columns) {
     const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-    float(&table)[16] = shared.tables[warp];
     typename decltype(shared.ring)::Position at, before;
     // This warp is done with the stage before.
     const auto release = [&] {
@@ -132,21 +119,19 @@ __device__ __forceinline__ void consume(Shared<T, Rows>& shared, const MatMul4Bi
     };
     for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
         const Tile tile(batch, work, item, Rows);
-        __syncwarp();
-        if (lane < 16) table[lane] = table_value(batch.weights, tile.weight, static_cast<unsigned>(lane));
-        __syncwarp();
-
         float sums[Rows / 2] = {};
         const auto step = [&](uint32_t(&a)[4][4], int64_t k) {
-            const Stage<T, Rows>& stage = shared.stages[at.stage];
+            const auto& stage = shared.stages[at.stage];
             shared.ring.wait_filled(at);
-            decode<T>(a, stage.weights, table, warp);
-            if (k + kWgmmaStep > tile.end) {  // zeros beyond K, even if the table has infinities
+            decode(a, stage.weights, warp);
+            // Zeros beyond K, even if the table has infinities. With one table K ends with a stage, and still the branch is there:
+            // it keeps ptxas from moving the last permutes of decode() in between the products, which it would then serialize.
+            if (k + kWgmmaStep > tile.end) {
 #pragma unroll
                 for (int slice = 1; slice < 4; ++slice)
 #pragma unroll
                     for (uint32_t& word : a[slice])
-                        if (k + slice * 16 >= tile.end) word = 0;
+                        if (k + slice * kCodeSlice >= tile.end) word = 0;
             }
             ptx::wgmma_fence();
 #pragma unroll
@@ -175,24 +160,24 @@ __device__ __forceinline__ void consume(Shared<T, Rows>& shared, const MatMul4Bi
     }
 }
 
-template <class T, int Rows>
+template <class T, int Rows, int Tables>
 __global__ void __launch_bounds__(kWgmmaThreads, 1)
     matmul_4bit_wgmma_kernel(const __grid_constant__ MatMul4BitBatch batch, const __grid_constant__ CUtensorMap x,
                              const WgmmaWork work, int64_t columns) {
-    Shared<T, Rows>& shared = shared_memory<Shared<T, Rows>>();
+    auto& shared = shared_memory<Shared<T, Rows, Tables>>();
     // A stage is filled by the copy of x and by four warps that bring codes, and used by eight warps.
     if (threadIdx.x == 0) shared.ring.init(1 + kWgmmaProducers / 32, kWgmmaConsumers / 32);
     __syncthreads();
     if (threadIdx.x >= kWgmmaConsumers) {
         ptx::registers_decrease<kWgmmaProducerRegisters>();
-        produce<T, Rows>(shared, batch, x, work);
+        produce(shared, batch, x, work);
     } else {
         ptx::registers_increase<kWgmmaConsumerRegisters>();
-        consume<T, Rows>(shared, batch, work, columns);
+        consume(shared, batch, work, columns);
     }
 }
 
-template <class T, int Rows>
+template <class T, int Rows, int Tables>
 cudaError_t run(const MatMul4BitBatch& batch, int64_t columns, cudaStream_t stream) {
     const int64_t K = batch.weights.K, depth = depth_of_split(K, batch.splits, kWgmmaStep);
     CUtensorMap x;
@@ -204,17 +189,24 @@ cudaError_t run(const MatMul4BitBatch& batch, int64_t columns, cudaStream_t stre
                                               .box_rows = Rows,
                                               .box_columns = 64});
     const WgmmaWork work{.tiles = batch.tiles, .tiles_m = ceil_div(batch.M, Rows), .splits = ceil_div(K, depth), .depth = depth};
-    Launch at{.block = kWgmmaThreads, .shared_bytes = sizeof(Shared<T, Rows>), .stream = stream};
+    Launch at{.block = kWgmmaThreads, .shared_bytes = sizeof(Shared<T, Rows, Tables>), .stream = stream};
     if (status == cudaSuccess) status = persistent_grid(work.count(), 1, &at.grid);
-    if (status == cudaSuccess) status = launch(at, matmul_4bit_wgmma_kernel<T, Rows>, batch, x, work, columns);
+    if (status == cudaSuccess) status = launch(at, matmul_4bit_wgmma_kernel<T, Rows, Tables>, batch, x, work, columns);
     return status;
+}
+
+template <class T, int Tables>
+cudaError_t run(const MatMul4BitBatch& batch, int rows, int64_t columns, cudaStream_t stream) {
+    return rows == 256   ? run<T, 256, Tables>(batch, columns, stream)
+           : rows == 128 ? run<T, 128, Tables>(batch, columns, stream)
+                         : run<T, 64, Tables>(batch, columns, stream);
 }
 
 template <class T>
 cudaError_t run(const MatMul4BitBatch& batch, int rows, int64_t columns, cudaStream_t stream) {
-    return rows == 256   ? run<T, 256>(batch, columns, stream)
-           : rows == 128 ? run<T, 128>(batch, columns, stream)
-                         : run<T, 64>(batch, columns, stream);
+    bool is_one = true;
+    for (int32_t i = 0; i < batch.weights.count; ++i) is_one = is_one && has_one_table(batch.weights.at[i], batch.weights.K);
+    return is_one ? run<T, 1>(batch, rows, columns, stream) : run<T, 4>(batch, rows, columns, stream);
 }
 
 }  // namespace

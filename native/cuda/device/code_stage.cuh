@@ -1,11 +1,16 @@
-// A stage of a 4-bit weight in shared memory: 64 codes of each of 128 rows and their statistics, filled by 128 threads and
-// read as operand A of wgmma.
+// A stage of a 4-bit weight in shared memory: 64 codes of each of 128 rows, and the values that they may have. Filled by 128
+// threads, one for each row, and read as operand A of wgmma.
 //
-// A row is 32 bytes in two pieces of 16, which change places in rows 4 to 7 of each eight: the eight rows that a warp reads at once
-// then touch all 32 banks once. Statistics are one per 16 codes, whatever the block size is and wherever blocks begin.
+// The values are those that dequantizing makes, table value times statistic rounded to float32 and then to T: sixteen of a row and
+// block, as the low bytes of all and the high bytes of all. Byte permutes find four codes' bytes in such a plane at once, so that
+// no value is looked up in memory, multiplied or rounded more than once for a row. A stage has one such table for each row,
+// or one for each 16 k where blocks are smaller than a stage or begin anywhere.
 //
-// Filling takes two turns: start() sends codes on their way and loads statistics, finish() brings the statistics to shared memory
-// when the codes have arrived there.
+// Codes are transposed: byte t of each of the eight words of a row lie together, which is what lane t of a quad needs, because the
+// fragment wants of each 16 k the pairs t and t + 4.
+//
+// Pieces of 16 bytes change places in rows 4 to 7 of each eight, so that eight rows that are written or read at once touch all 32
+// banks once.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -20,52 +25,65 @@ namespace halfbyte::cuda {
 
 inline constexpr int kCodeRows = 128, kCodeStep = 64, kCodeSlice = 16;
 
-struct CodeStage {
-    alignas(16) uint8_t codes[kCodeRows][kCodeStep / 2];
-    float statistics[kCodeRows][kCodeStep / kCodeSlice];
+// 32 bytes for each row: two pieces.
+struct RowPieces {
+    alignas(16) uint4 at[kCodeRows][2];
 
-    // Where 16 bytes of a row are.
-    __device__ __forceinline__ uint8_t* piece(int row, int i) { return &codes[row][(i ^ (row >> 2 & 1)) * 16]; }
-    __device__ __forceinline__ const uint8_t* piece(int row, int i) const { return &codes[row][(i ^ (row >> 2 & 1)) * 16]; }
+    __device__ __forceinline__ void set(int row, uint4 first, uint4 second) {
+        const int swap = row >> 2 & 1;
+        at[row][swap] = first;
+        at[row][swap ^ 1] = second;
+    }
+    __device__ __forceinline__ uint4 get(int row, int i) const { return at[row][i ^ (row >> 2 & 1)]; }
+    // Eight bytes: half a piece.
+    __device__ __forceinline__ uint2 get_half(int row, int i) const {
+        return reinterpret_cast<const uint2*>(&at[row][i / 2 ^ (row >> 2 & 1)])[i % 2];
+    }
 };
+
+// Tables: 1 or 4 of each row.
+template <int Tables>
+struct CodeStage {
+    RowPieces codes;
+    RowPieces tables[Tables];
+};
+
+// Whether one table per row and stage is enough.
+__host__ __device__ __forceinline__ bool has_one_table(const Weight4Bit& weight, int64_t K) {
+    return weight.statistics.shift >= 6 && K % kCodeStep == 0;
+}
 
 // ---- filling -------------------------------------------------------------------------------------------------------------------
 
-// The statistics of 64 codes of a row on their way from global memory. What a nested one is made of is loaded at once, so that it
-// costs one latency and not two.
-struct StepStatistics {
-    float factors[4];  // absmax, or what the nested codebook's value is multiplied with
-    uint32_t codes[4];
+// Four words as a matrix of bytes, transposed.
+__device__ __forceinline__ uint4 transpose_bytes(uint4 w) {
+    const uint32_t low01 = ptx::prmt(w.x, w.y, 0x5140), low23 = ptx::prmt(w.z, w.w, 0x5140);
+    const uint32_t high01 = ptx::prmt(w.x, w.y, 0x7362), high23 = ptx::prmt(w.z, w.w, 0x7362);
+    return make_uint4(ptx::prmt(low01, low23, 0x5410), ptx::prmt(low01, low23, 0x7632), ptx::prmt(high01, high23, 0x5410),
+                      ptx::prmt(high01, high23, 0x7632));
+}
 
-    __device__ __forceinline__ void load(const Statistics& from, bool is_nested, int i, int64_t element) {
-        const int64_t block = element >> from.shift;
-        if (is_nested) {
-            codes[i] = __ldg(static_cast<const uint8_t*>(from.absmax) + block);
-            factors[i] = __ldg(from.nested_absmax + (block >> from.nested_shift));
-        } else {
-            factors[i] = __ldg(static_cast<const float*>(from.absmax) + block);
-        }
-    }
-    __device__ __forceinline__ float get(const Statistics& from, bool is_nested, int i) const {
-        if (!is_nested) return factors[i];
-        return __fadd_rn(__fmul_rn(__ldg(from.nested_codebook + codes[i]), factors[i]), __ldg(from.nested_offset));
-    }
+// What one thread carries of a stage: a row's codes and statistics, on their way from global memory. What a nested statistic is
+// made of is loaded at once, so that it costs one latency and not two.
+template <int Tables>
+struct CodeRegisters {
+    uint4 codes[2];
+    float factors[Tables];  // absmax, or what the nested codebook's value is multiplied with
+    uint32_t nested[Tables];
 };
 
-// One of 128 threads that fill the stages of a tile, each one row's statistics and some pieces of codes. Rows beyond N repeat the
-// last one; what lies beyond K is whatever it is.
+// One of 128 threads that fill the stages of a tile. Rows beyond N repeat the last one; values beyond K are whatever they are.
+template <class T, int Tables>
 class CodeFiller {
    public:
     // `first`: where the tile begins among the weight's rows.
-    __device__ __forceinline__ CodeFiller(const Weight4Bit& weight, int64_t first, int64_t K)
-        : weight_(weight),
-          K_(K),
-          element_(min(first + thread(), weight.N - 1) * K),
-          first_(first),
-          has_pieces_(K % 32 == 0 && reinterpret_cast<uintptr_t>(weight.packed) % 16 == 0),
-          has_one_statistic_(weight.statistics.shift >= 6 && K % kCodeStep == 0) {}
+    __device__ __forceinline__ CodeFiller(const Weights4Bit& weights, const Weight4Bit& weight, int64_t first)
+        : weight_(weight), K_(weights.K), element_(min(first + thread(), weight.N - 1) * weights.K) {
+#pragma unroll
+        for (unsigned code = 0; code < 16; ++code) table_[code] = table_value(weights, weight, code);
+    }
 
-    // Towards the second-level cache: memory is too far away for what start() has under way.
+    // Towards the second-level cache: memory is further away than load() looks ahead.
     __device__ __forceinline__ void prefetch(int64_t k) const {
         if (k >= K_) return;
         const int64_t block = (element_ + k) >> weight_.statistics.shift;
@@ -73,90 +91,112 @@ class CodeFiller {
         ptx::prefetch_l2(static_cast<const uint8_t*>(weight_.statistics.absmax) + (weight_.is_nested ? block : 4 * block));
     }
 
-    // Sends codes on their way, as a group of copy_async, and loads the statistics that finish() will want.
-    __device__ __forceinline__ StepStatistics start(CodeStage& stage, int64_t k) const {
-        if (has_pieces_) {
-#pragma unroll
-            for (int i = 0; i < 2; ++i) copy<16>(stage, k, thread() / 2 + 64 * i, thread() % 2);
+    __device__ __forceinline__ CodeRegisters<Tables> load(int64_t k) const {
+        CodeRegisters<Tables> registers;
+        const uint8_t* from = weight_.packed + (element_ + k) / 2;
+        if (Tables == 1 && reinterpret_cast<uintptr_t>(weight_.packed) % 16 == 0) {
+            registers.codes[0] = *reinterpret_cast<const uint4*>(from);
+            registers.codes[1] = *reinterpret_cast<const uint4*>(from + 16);
         } else {
+            uint2 words[4];
 #pragma unroll
-            for (int i = 0; i < 4; ++i) copy<8>(stage, k, thread(), i);
+            for (int i = 0; i < 4; ++i) words[i] = k + i * kCodeSlice < K_ ? reinterpret_cast<const uint2*>(from)[i] : uint2{};
+            registers.codes[0] = make_uint4(words[0].x, words[0].y, words[1].x, words[1].y);
+            registers.codes[1] = make_uint4(words[2].x, words[2].y, words[3].x, words[3].y);
         }
-        ptx::copy_async_commit();
-        StepStatistics statistics{};
-        if (has_one_statistic_) {
-            statistics.load(weight_.statistics, weight_.is_nested, 0, element_ + k);
-        } else {
 #pragma unroll
-            for (int i = 0; i < 4; ++i)
-                statistics.load(weight_.statistics, weight_.is_nested, i, element_ + min(k + i * kCodeSlice, K_ - kCodeSlice));
+        for (int i = 0; i < Tables; ++i) {
+            const int64_t element = element_ + min(k + i * kCodeSlice, K_ - kCodeSlice);
+            const int64_t block = element >> weight_.statistics.shift;
+            if (weight_.is_nested) {
+                registers.nested[i] = __ldg(static_cast<const uint8_t*>(weight_.statistics.absmax) + block);
+                registers.factors[i] = __ldg(weight_.statistics.nested_absmax + (block >> weight_.statistics.nested_shift));
+            } else {
+                registers.factors[i] = __ldg(static_cast<const float*>(weight_.statistics.absmax) + block);
+            }
         }
-        return statistics;
+        return registers;
     }
 
-    __device__ __forceinline__ void finish(CodeStage& stage, const StepStatistics& statistics) const {
-        float4 v;
-        v.x = v.y = v.z = v.w = statistics.get(weight_.statistics, weight_.is_nested, 0);
-        if (!has_one_statistic_) {
-            v.y = statistics.get(weight_.statistics, weight_.is_nested, 1);
-            v.z = statistics.get(weight_.statistics, weight_.is_nested, 2);
-            v.w = statistics.get(weight_.statistics, weight_.is_nested, 3);
+    __device__ __forceinline__ void store(CodeStage<Tables>& stage, const CodeRegisters<Tables>& registers) const {
+        // Lane t of a quad takes words 2t and 2t + 1 of the row.
+        const uint4 a = transpose_bytes(registers.codes[0]), b = transpose_bytes(registers.codes[1]);
+        stage.codes.set(thread(), make_uint4(a.x, b.x, a.y, b.y), make_uint4(a.z, b.z, a.w, b.w));
+#pragma unroll
+        for (int i = 0; i < Tables; ++i) {
+            float absmax = registers.factors[i];
+            if (weight_.is_nested) {  // two roundings, as on every device
+                absmax = __fadd_rn(__fmul_rn(__ldg(weight_.statistics.nested_codebook + registers.nested[i]), absmax),
+                                   __ldg(weight_.statistics.nested_offset));
+            }
+            uint32_t low[4], high[4];
+#pragma unroll
+            for (int j = 0; j < 4; ++j) {
+                const uint32_t first = pack_two(table_[4 * j] * absmax, table_[4 * j + 1] * absmax, T{});
+                const uint32_t second = pack_two(table_[4 * j + 2] * absmax, table_[4 * j + 3] * absmax, T{});
+                low[j] = ptx::prmt(first, second, 0x6420);
+                high[j] = ptx::prmt(first, second, 0x7531);
+            }
+            stage.tables[i].set(thread(), make_uint4(low[0], low[1], low[2], low[3]),
+                                make_uint4(high[0], high[1], high[2], high[3]));
         }
-        *reinterpret_cast<float4*>(stage.statistics[thread()]) = v;
     }
 
    private:
     __device__ static __forceinline__ int thread() { return static_cast<int>(threadIdx.x) % kCodeRows; }
 
-    // The i-th `Bytes` of the 32 of a row; zeros beyond K.
-    template <int Bytes>
-    __device__ __forceinline__ void copy(CodeStage& stage, int64_t k, int row, int i) const {
-        const bool exists = k + i * (2 * Bytes) < K_;
-        const uint8_t* from = weight_.packed + (min(first_ + row, weight_.N - 1) * K_ + k) / 2 + (exists ? i * Bytes : 0);
-        uint8_t* to = stage.piece(row, i * Bytes / 16) + i * Bytes % 16;
-        if constexpr (Bytes == 16) ptx::copy_async_streaming(to, from, exists ? Bytes : 0);
-        else ptx::copy_async<Bytes>(to, from, exists ? Bytes : 0);
-    }
-
     const Weight4Bit& weight_;
-    int64_t K_, element_, first_;
-    bool has_pieces_, has_one_statistic_;
+    int64_t K_, element_;
+    float table_[16];
 };
 
 // ---- reading -------------------------------------------------------------------------------------------------------------------
 
-// The bytes that this lane needs of two slices of a row: byte lane % 4 of each of four words. Slice 0: bytes 0 (k = 2t and 2t + 1)
-// and 1 (8 further); slice 1: bytes 2 and 3.
-__device__ __forceinline__ uint32_t bytes_of_lane(uint4 words, uint32_t selector) {
-    return ptx::prmt(ptx::prmt(words.x, words.y, selector), ptx::prmt(words.z, words.w, selector), 0x5410);
-}
+// The sixteen values of a block, as planes of bytes.
+struct ValuePlanes {
+    uint4 low, high;
 
-__device__ __forceinline__ float table_at(const float (&table)[16], uint32_t offsets, int i) {
-    return *reinterpret_cast<const float*>(reinterpret_cast<const char*>(table) + (offsets >> (8 * i) & 0xff));
-}
+    // Of eight codes in a word, as pairs; the first of two codes is the high nibble.
+    __device__ __forceinline__ void get(uint32_t (&pairs)[4], uint32_t codes) const {
+        uint32_t selector = codes & 0x77777777u, choice = (codes >> 1 & 0x44444444u) | 0x32103210u;
+#pragma unroll
+        for (int i = 0; i < 4; i += 2) {  // permutes take four nibbles: those of two pairs
+            const uint32_t lows = find(low, selector, choice), highs = find(high, selector, choice);
+            pairs[i] = ptx::prmt(lows, highs, 0x4051);
+            pairs[i + 1] = ptx::prmt(lows, highs, 0x6273);
+            selector >>= 16;
+            choice >>= 16;
+        }
+    }
 
-// Operand A of the four products of a stage: rows 16 * warp to 16 * warp + 15 of the tile. Each value is the one that dequantizing
-// would make: table value times statistic, rounded to float32 and to T.
-template <class T>
-__device__ __forceinline__ void decode(uint32_t (&a)[4][4], const CodeStage& stage, const float (&table)[16], int warp) {
+   private:
+    // By the lower three bits in either half of the plane, then by the fourth.
+    __device__ static __forceinline__ uint32_t find(uint4 plane, uint32_t selector, uint32_t choice) {
+        return ptx::prmt(ptx::prmt(plane.x, plane.y, selector), ptx::prmt(plane.z, plane.w, selector), choice);
+    }
+};
+
+// Operand A of the four products of a stage: rows 16 * warp to 16 * warp + 15 of the tile.
+template <int Tables>
+__device__ __forceinline__ void decode(uint32_t (&a)[4][4], const CodeStage<Tables>& stage, int warp) {
     const int lane = static_cast<int>(threadIdx.x) % 32;
-    const uint32_t selector = 0x40u + static_cast<uint32_t>(lane % 4) * 0x11u;
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
         const int row = 16 * warp + 8 * r + lane / 4;
-        const float4 v = *reinterpret_cast<const float4*>(stage.statistics[row]);
-        const float statistics[4] = {v.x, v.y, v.z, v.w};
+        const uint2 words = stage.codes.get_half(row, lane % 4);
 #pragma unroll
-        for (int piece = 0; piece < 2; ++piece) {
-            const uint32_t bytes = bytes_of_lane(*reinterpret_cast<const uint4*>(stage.piece(row, piece)), selector);
-            // Offsets into the table: the first of two codes is the high nibble.
-            const uint32_t first = bytes >> 2 & 0x3c3c3c3cu, second = bytes << 2 & 0x3c3c3c3cu;
+        for (int slice = 0; slice < 4; slice += 2) {
+            uint32_t pairs[2][4];
 #pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                const int slice = 2 * piece + i / 2;
-                a[slice][r + i % 2 * 2] =
-                    pack_two(table_at(table, first, i) * statistics[slice], table_at(table, second, i) * statistics[slice], T{});
+            for (int i = 0; i < 2; ++i) {
+                const RowPieces& table = stage.tables[Tables == 1 ? 0 : slice + i];
+                const ValuePlanes planes{table.get(row, 0), table.get(row, 1)};
+                planes.get(pairs[i], slice == 0 ? words.x : words.y);
             }
+            a[slice][r] = pairs[0][0];
+            a[slice][r + 2] = pairs[0][1];
+            a[slice + 1][r] = pairs[1][2];
+            a[slice + 1][r + 2] = pairs[1][3];
         }
     }
 }

@@ -21,8 +21,10 @@ namespace halfbyte::cuda {
 inline constexpr int kWgmmaFeatures = 128, kWgmmaStep = 64;  // of a tile, and k of a stage
 inline constexpr int kWgmmaConsumers = 256, kWgmmaProducers = 128, kWgmmaThreads = kWgmmaConsumers + kWgmmaProducers;
 
-// Registers of each thread once producers have given theirs away: 2 * 128 * 224 + 128 * 56 of 65536.
-inline constexpr int kWgmmaConsumerRegisters = 224, kWgmmaProducerRegisters = 56;
+inline constexpr int kWgmmaSharedBytes = 227 * 1024;  // a block has them all
+
+// Registers of each thread once producers have given theirs away: 2 * 128 * 208 + 128 * 96 of 65536.
+inline constexpr int kWgmmaConsumerRegisters = 208, kWgmmaProducerRegisters = 96;
 
 // d += a * b, 64 x 2 Registers x 16. A: a descriptor, or four registers.
 template <int Registers, class A>
