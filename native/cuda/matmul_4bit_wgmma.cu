@@ -58,7 +58,7 @@ struct Shared {
     StageRing<kStages> ring;
 };
 
-constexpr int64_t kPrefetch = 16 * kWgmmaStep;  // k ahead
+constexpr int kPrefetch = 16 * kWgmmaStep;  // k ahead
 
 // What a block works on.
 struct Tile {
@@ -86,19 +86,21 @@ __device__ __forceinline__ void produce(Shared<T, Rows, Tables>& shared, const M
     typename decltype(shared.ring)::Position at;
     for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
         const Tile tile(batch, work, item, Rows);
-        const CodeFiller<T, Tables> filler(batch.weights, tile.weight, tile.first_n);
+        CodeFiller<T, Tables> filler(batch.weights, tile.weight, tile.first_n, tile.begin);
 #pragma unroll 1
-        for (int64_t k = tile.begin; k < tile.begin + kPrefetch; k += kWgmmaStep) filler.prefetch(k);
-        CodeRegisters<Tables> codes = filler.load(tile.begin);
-        for (int64_t k = tile.begin; k < tile.end; k += kWgmmaStep, at.advance()) {
+        for (int k = 0; k < kPrefetch; k += kWgmmaStep) filler.prefetch(k);
+        CodeRegisters<Tables> next{};
+        filler.load(next);
+        const auto first_m = static_cast<int32_t>(tile.first_m), end = static_cast<int32_t>(tile.end);
+        for (auto k = static_cast<int32_t>(tile.begin); k < end; k += kWgmmaStep, at.advance()) {
             auto& stage = shared.stages[at.stage];
-            const CodeRegisters<Tables> current = codes;
-            if (k + kWgmmaStep < tile.end) codes = filler.load(k + kWgmmaStep);
-            filler.prefetch(k + kPrefetch);
+            const CodeRegisters<Tables> current = next;
+            filler.prefetch(kPrefetch);
+            filler.load(next);
             shared.ring.wait_empty(at);
             if (threadIdx.x == kWgmmaConsumers) {
                 shared.ring.expect(at, sizeof stage.x);
-                ptx::tensor_load(stage.x, &x, static_cast<int32_t>(k), static_cast<int32_t>(tile.first_m), shared.ring.filled(at));
+                ptx::tensor_load(stage.x, &x, k, first_m, shared.ring.filled(at));
             }
             filler.store(stage.weights, current);
             __syncwarp();
@@ -120,32 +122,36 @@ __device__ __forceinline__ void consume(Shared<T, Rows, Tables>& shared, const M
     for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
         const Tile tile(batch, work, item, Rows);
         float sums[Rows / 2] = {};
-        const auto step = [&](uint32_t(&a)[4][4], int64_t k) {
+        int rest = static_cast<int>(tile.end - tile.begin);  // k
+        bool is_first = true;
+        const auto step = [&](uint32_t(&a)[4][4]) {
             const auto& stage = shared.stages[at.stage];
             shared.ring.wait_filled(at);
             decode(a, stage.weights, warp);
             // Zeros beyond K, even if the table has infinities. With one table K ends with a stage, and still the branch is there:
             // it keeps ptxas from moving the last permutes of decode() in between the products, which it would then serialize.
-            if (k + kWgmmaStep > tile.end) {
+            if (rest < kWgmmaStep) {
 #pragma unroll
                 for (int slice = 1; slice < 4; ++slice)
 #pragma unroll
                     for (uint32_t& word : a[slice])
-                        if (k + slice * kCodeSlice >= tile.end) word = 0;
+                        if (slice * kCodeSlice >= rest) word = 0;
             }
             ptx::wgmma_fence();
 #pragma unroll
             for (int slice = 0; slice < 4; ++slice) wgmma_add(sums, a[slice], row_descriptor(stage.x, 16 * slice), T{});
             ptx::wgmma_commit();
             ptx::wgmma_wait<1>();
-            if (k > tile.begin) release();
+            if (!is_first) release();
+            is_first = false;
             before = at;
             at.advance();
+            rest -= kWgmmaStep;
         };
         uint32_t even[4][4], odd[4][4];
-        for (int64_t k = tile.begin; k < tile.end; k += 2 * kWgmmaStep) {
-            step(even, k);
-            if (k + kWgmmaStep < tile.end) step(odd, k + kWgmmaStep);
+        while (rest > 0) {
+            step(even);
+            if (rest > 0) step(odd);
         }
         ptx::wgmma_wait<0>();
         release();

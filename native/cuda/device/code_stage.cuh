@@ -72,63 +72,69 @@ struct CodeRegisters {
     uint32_t nested[Tables];
 };
 
-// One of 128 threads that fill the stages of a tile. Rows beyond N repeat the last one; values beyond K are whatever they are.
+// One of 128 threads that fill the stages of a tile, going along its row. Rows beyond N repeat the last one; values beyond K are
+// whatever they are.
 template <class T, int Tables>
 class CodeFiller {
    public:
-    // `first`: where the tile begins among the weight's rows.
-    __device__ __forceinline__ CodeFiller(const Weights4Bit& weights, const Weight4Bit& weight, int64_t first)
-        : weight_(weight), K_(weights.K), element_(min(first + thread(), weight.N - 1) * weights.K) {
+    // `first`: where the tile begins among the weight's rows; `k`: where it begins in them.
+    __device__ __forceinline__ CodeFiller(const Weights4Bit& weights, const Weight4Bit& weight, int64_t first, int64_t k)
+        : statistics_(weight.statistics),
+          element_(min(first + row(), weight.N - 1) * weights.K + k),
+          from_(weight.packed + element_ / 2),
+          rest_(static_cast<int>(weights.K - k)),
+          is_nested_(weight.is_nested),
+          is_aligned_(Tables == 1 && reinterpret_cast<uintptr_t>(weight.packed) % 16 == 0),
+          offset_(weight.is_nested ? *weight.statistics.nested_offset : 0.0f) {
 #pragma unroll
         for (unsigned code = 0; code < 16; ++code) table_[code] = table_value(weights, weight, code);
     }
 
-    // Towards the second-level cache: memory is further away than load() looks ahead.
-    __device__ __forceinline__ void prefetch(int64_t k) const {
-        if (k >= K_) return;
-        const int64_t block = (element_ + k) >> weight_.statistics.shift;
-        ptx::prefetch_l2(weight_.packed + (element_ + k) / 2);
-        ptx::prefetch_l2(static_cast<const uint8_t*>(weight_.statistics.absmax) + (weight_.is_nested ? block : 4 * block));
+    // Towards the second-level cache, `k` ahead of load(): memory is further away than that looks ahead.
+    __device__ __forceinline__ void prefetch(int k) const {
+        if (k >= rest_) return;
+        const int64_t block = (element_ + k) >> statistics_.shift;
+        ptx::prefetch_l2(from_ + k / 2);
+        ptx::prefetch_l2(static_cast<const uint8_t*>(statistics_.absmax) + (is_nested_ ? block : 4 * block));
     }
 
-    __device__ __forceinline__ CodeRegisters<Tables> load(int64_t k) const {
-        CodeRegisters<Tables> registers;
-        const uint8_t* from = weight_.packed + (element_ + k) / 2;
-        if (Tables == 1 && reinterpret_cast<uintptr_t>(weight_.packed) % 16 == 0) {
-            registers.codes[0] = *reinterpret_cast<const uint4*>(from);
-            registers.codes[1] = *reinterpret_cast<const uint4*>(from + 16);
+    // The next stage, if the row has one.
+    __device__ __forceinline__ void load(CodeRegisters<Tables>& registers) {
+        if (rest_ <= 0) return;
+        if (is_aligned_) {
+            registers.codes[0] = reinterpret_cast<const uint4*>(from_)[0];
+            registers.codes[1] = reinterpret_cast<const uint4*>(from_)[1];
         } else {
             uint2 words[4];
 #pragma unroll
-            for (int i = 0; i < 4; ++i) words[i] = k + i * kCodeSlice < K_ ? reinterpret_cast<const uint2*>(from)[i] : uint2{};
+            for (int i = 0; i < 4; ++i) words[i] = i * kCodeSlice < rest_ ? reinterpret_cast<const uint2*>(from_)[i] : uint2{};
             registers.codes[0] = make_uint4(words[0].x, words[0].y, words[1].x, words[1].y);
             registers.codes[1] = make_uint4(words[2].x, words[2].y, words[3].x, words[3].y);
         }
 #pragma unroll
         for (int i = 0; i < Tables; ++i) {
-            const int64_t element = element_ + min(k + i * kCodeSlice, K_ - kCodeSlice);
-            const int64_t block = element >> weight_.statistics.shift;
-            if (weight_.is_nested) {
-                registers.nested[i] = __ldg(static_cast<const uint8_t*>(weight_.statistics.absmax) + block);
-                registers.factors[i] = __ldg(weight_.statistics.nested_absmax + (block >> weight_.statistics.nested_shift));
+            const int64_t block = (element_ + min(i * kCodeSlice, rest_ - kCodeSlice)) >> statistics_.shift;
+            if (is_nested_) {
+                registers.nested[i] = __ldg(static_cast<const uint8_t*>(statistics_.absmax) + block);
+                registers.factors[i] = __ldg(statistics_.nested_absmax + (block >> statistics_.nested_shift));
             } else {
-                registers.factors[i] = __ldg(static_cast<const float*>(weight_.statistics.absmax) + block);
+                registers.factors[i] = __ldg(static_cast<const float*>(statistics_.absmax) + block);
             }
         }
-        return registers;
+        element_ += kCodeStep;
+        from_ += kCodeStep / 2;
+        rest_ -= kCodeStep;
     }
 
     __device__ __forceinline__ void store(CodeStage<Tables>& stage, const CodeRegisters<Tables>& registers) const {
         // Lane t of a quad takes words 2t and 2t + 1 of the row.
         const uint4 a = transpose_bytes(registers.codes[0]), b = transpose_bytes(registers.codes[1]);
-        stage.codes.set(thread(), make_uint4(a.x, b.x, a.y, b.y), make_uint4(a.z, b.z, a.w, b.w));
+        stage.codes.set(row(), make_uint4(a.x, b.x, a.y, b.y), make_uint4(a.z, b.z, a.w, b.w));
 #pragma unroll
         for (int i = 0; i < Tables; ++i) {
             float absmax = registers.factors[i];
-            if (weight_.is_nested) {  // two roundings, as on every device
-                absmax = __fadd_rn(__fmul_rn(__ldg(weight_.statistics.nested_codebook + registers.nested[i]), absmax),
-                                   __ldg(weight_.statistics.nested_offset));
-            }
+            if (is_nested_)  // two roundings, as on every device
+                absmax = __fadd_rn(__fmul_rn(__ldg(statistics_.nested_codebook + registers.nested[i]), absmax), offset_);
             uint32_t low[4], high[4];
 #pragma unroll
             for (int j = 0; j < 4; ++j) {
@@ -137,16 +143,19 @@ class CodeFiller {
                 low[j] = ptx::prmt(first, second, 0x6420);
                 high[j] = ptx::prmt(first, second, 0x7531);
             }
-            stage.tables[i].set(thread(), make_uint4(low[0], low[1], low[2], low[3]),
-                                make_uint4(high[0], high[1], high[2], high[3]));
+            stage.tables[i].set(row(), make_uint4(low[0], low[1], low[2], low[3]), make_uint4(high[0], high[1], high[2], high[3]));
         }
     }
 
    private:
-    __device__ static __forceinline__ int thread() { return static_cast<int>(threadIdx.x) % kCodeRows; }
+    __device__ static __forceinline__ int row() { return static_cast<int>(threadIdx.x) % kCodeRows; }
 
-    const Weight4Bit& weight_;
-    int64_t K_, element_;
+    Statistics statistics_;
+    int64_t element_;
+    const uint8_t* from_;
+    int rest_;  // codes of the row that have not been loaded
+    bool is_nested_, is_aligned_;
+    float offset_;
     float table_[16];
 };
 
