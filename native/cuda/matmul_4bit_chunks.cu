@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "core/formats.h"
+#include "cuda/chunk_bytes.h"
 #include "cuda/kernels.h"
 #include "cuda/matmul_16bit.h"
 #include "cuda/matmul_4bit.h"
@@ -18,8 +19,8 @@ namespace {
 // Rows of a chunk: as many tiles of features as the scratch may hold, or the fewer of them that leave the fewest of 132
 // multiprocessors without a tile in the last round.
 int64_t rows_of_chunk(int64_t M, int64_t K) {
-    constexpr int64_t kScratch = 24 << 20, kMultiprocessors = 132;
-    const int64_t most = std::max<int64_t>(1, kScratch / (kMmaTile * K * 2)), tiles_m = ceil_div(M, kMatMul16BitRows);
+    constexpr int64_t kMultiprocessors = 132;
+    const int64_t most = std::max<int64_t>(1, chunk_bytes() / (kMmaTile * K * 2)), tiles_m = ceil_div(M, kMatMul16BitRows);
     const auto busy = [&](int64_t tiles) {
         return static_cast<double>(tiles * tiles_m) / static_cast<double>(ceil_div(tiles * tiles_m, kMultiprocessors));
     };

@@ -1,7 +1,9 @@
 // The 4-bit product on Hopper's tensor cores under emulation, asked for by name: operands as dequantization makes them, within the
 // bound of float32 sums.
 #include <algorithm>
+#include <utility>
 
+#include "cuda/chunk_bytes.h"
 #include "cuda/kernel_choice.h"
 #include "cuda/kernels.h"
 #include "tests/products.h"
@@ -31,11 +33,12 @@ struct Case {
 };
 
 using Spoil = void (*)(std::vector<double>&, int64_t K);
+using Change = void (*)(test::RandomWeight4Bit& weight);
 
 // The products and their references.
 class Product {
    public:
-    Product(const Case& at, DType dtype, Spoil spoil = nullptr)
+    Product(const Case& at, DType dtype, Spoil spoil = nullptr, Change change = nullptr)
         : at_(at), dtype_(dtype), x_(dtype, at.M, at.K, at.gap_x, at.skew_x) {
         test::Random random(static_cast<uint64_t>(at.M * 31 + at.K));
         std::vector<double> x = test::random_values(random, at.M * at.K, dtype);
@@ -43,6 +46,7 @@ class Product {
         x_.upload(x);
         for (size_t i = 0; i < at.N.size(); ++i) {
             weights_.push_back(std::make_unique<test::RandomWeight4Bit>(at.N[i], at.K, at.formats[i % at.formats.size()], 7 + i));
+            if (change != nullptr) change(*weights_[i]);
             descriptors_.push_back(weights_[i]->descriptor());
             outputs_.push_back(std::make_unique<test::DeviceMatrix>(dtype, at.M, at.N[i], at.gap_y));
             const DType bias_dtype = test::kProductTypes[i % 3];
@@ -113,16 +117,15 @@ void check(const Case& at, DType dtype, Spoil spoil = nullptr) { Product(at, dty
 
 }  // namespace
 
+// Tiles of 64, 128 and 256 rows of x, and what is left over of each; features within a tile, and beyond.
 TEST(matmul_4bit_wgmma_of_any_shape) {
     const Asked asked("wgmma");
     for (const DType dtype : kTypes)
         for (const int64_t M : {65, 128, 129, 256, 300})
-            for (const auto& [N, K] : {std::pair<int64_t, int64_t>{1, 16}, {64, 80}, {130, 64}, {257, 80}, {5, 320}})
-                check({M, K, {N}}, dtype);
+            for (const auto& [N, K] : {std::pair<int64_t, int64_t>{1, 16}, {64, 80}, {257, 64}}) check({M, K, {N}}, dtype);
 }
 
 TEST(matmul_4bit_wgmma_of_every_format) {
-    const Asked asked("wgmma");
     std::vector<Format4Bit> formats;
     for (const int32_t type : {HALFBYTE_QUANT_TYPE_FP4, HALFBYTE_QUANT_TYPE_NF4, HALFBYTE_QUANT_TYPE_CUSTOM})
         for (const bool nested : {false, true})
@@ -130,24 +133,96 @@ TEST(matmul_4bit_wgmma_of_every_format) {
     std::vector<int64_t> rows;
     for (size_t i = 0; i < formats.size(); ++i) rows.push_back(static_cast<int64_t>(1 + i * 7 % 140));
     rows[3] = 0;
+    for (const char* kernel : {"wgmma", "chunks"}) {
+        const Asked asked(kernel);
+        for (const DType dtype : kTypes)
+            for (const int64_t K : {80, 128}) check({65, K, rows, formats, true}, dtype);
+    }
+}
+
+// Blocks of 64 and more in whole stages: one table of values per row and stage.
+TEST(matmul_4bit_wgmma_of_whole_blocks) {
+    const Asked asked("wgmma");
+    const std::vector<Format4Bit> formats = {
+        {}, {HALFBYTE_QUANT_TYPE_FP4, 64, true}, {HALFBYTE_QUANT_TYPE_CUSTOM, 128, false}, {HALFBYTE_QUANT_TYPE_NF4, 4096, true}};
     for (const DType dtype : kTypes)
-        for (const int64_t K : {64, 144, 192}) check({65, K, rows, formats, true}, dtype);
+        for (const int64_t M : {65, 128, 200}) check({M, 192, {130, 3, 64, 16}, formats, true}, dtype);
 }
 
 // The last stage is ragged, rows of the weight do not begin at multiples of 16 bytes, and blocks begin within a stage.
 TEST(matmul_4bit_wgmma_of_ragged_depth) {
+    const std::vector<Format4Bit> formats = {{}, {HALFBYTE_QUANT_TYPE_FP4, 64, true}, {HALFBYTE_QUANT_TYPE_NF4, 32, false}};
+    for (const char* kernel : {"wgmma", "chunks"}) {
+        const Asked asked(kernel);
+        for (const DType dtype : kTypes) check({65, 336, {3, 2, 4}, formats, true}, dtype);
+        check({65, 4304, {3}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, DType::kBFloat16);
+    }
+}
+
+// Codes at addresses that only the smaller loads may take, rows of x and of y that are further apart than they are long, and rows
+// of y that begin anywhere.
+TEST(matmul_4bit_wgmma_of_matrices_with_gaps) {
+    const std::vector<Format4Bit> formats = {{HALFBYTE_QUANT_TYPE_NF4, 64, false, 8}, {}};
     for (const char* kernel : {"wgmma", "chunks"}) {
         const Asked asked(kernel);
         for (const DType dtype : kTypes)
-            check({65, 4304, {3, 2, 4}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 64, true}, {HALFBYTE_QUANT_TYPE_NF4, 32, false}}, true},
-                  dtype);
+            for (const int64_t gap_y : {0, 3, 8}) check({70, 128, {72, 31}, formats, true, 8, gap_y, 8}, dtype);
+    }
+}
+
+// Several items of work for a block: the ring and the staged sums go on from one to the next.
+TEST(matmul_4bit_wgmma_of_more_tiles_than_multiprocessors) {
+    const Asked asked("wgmma");
+    check({1100, 64, {1030, 700}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 128, true}}, true}, DType::kBFloat16);
+}
+
+TEST(matmul_4bit_wgmma_split_in_depth) {
+    const Asked asked("wgmma");
+    check({65, 1088, {20, 130}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 32, true}}, true, 0, 2}, DType::kBFloat16);
+    check({65, 1024, {20, 130}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 64, true}}, true}, DType::kFloat16);
+}
+
+TEST(matmul_4bit_wgmma_keeps_infinities_in_their_row) {
+    const Spoil spoil = [](std::vector<double>& x, int64_t K) {
+        x[7] = std::numeric_limits<double>::quiet_NaN();
+        x[static_cast<size_t>(K + 63)] = std::numeric_limits<double>::infinity();
+        x[static_cast<size_t>(2 * K + 40)] = -std::numeric_limits<double>::infinity();
+    };
+    const Asked asked("wgmma");
+    for (const DType dtype : kTypes)
+        for (const int64_t K : {80, 128}) check({66, K, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype, spoil);
+}
+
+// Beyond K there are zeros, and not the first of a table's values times the zeros that x has there.
+TEST(matmul_4bit_wgmma_of_a_table_with_an_infinity) {
+    // Code 0 is infinite, and nowhere: code 1 takes its place.
+    const Change change = [](test::RandomWeight4Bit& weight) {
+        auto* table = static_cast<float*>(const_cast<void*>(weight.descriptor().codebook));
+        auto* packed = static_cast<uint8_t*>(const_cast<void*>(weight.descriptor().packed));
+        std::vector<uint8_t> bytes(weight.values.size() / 2);
+        float values[2];
+        cudaMemcpy(values, table, sizeof values, cudaMemcpyDeviceToHost);
+        cudaMemcpy(bytes.data(), packed, bytes.size(), cudaMemcpyDeviceToHost);
+        for (size_t i = 0; i < weight.values.size(); ++i) {
+            const int shift = i % 2 == 0 ? 4 : 0;
+            if ((bytes[i / 2] >> shift & 15) != 0) continue;
+            bytes[i / 2] = static_cast<uint8_t>(bytes[i / 2] | 1 << shift);
+            weight.values[i] = weight.values[i] / values[0] * values[1];
+        }
+        values[0] = std::numeric_limits<float>::infinity();
+        cudaMemcpy(table, values, sizeof values, cudaMemcpyHostToDevice);
+        cudaMemcpy(packed, bytes.data(), bytes.size(), cudaMemcpyHostToDevice);
+    };
+    for (const char* kernel : {"wgmma", "chunks"}) {
+        const Asked asked(kernel);
+        Product({65, 80, {3}, {{HALFBYTE_QUANT_TYPE_CUSTOM, 64, false}}}, DType::kBFloat16, nullptr, change).check();
     }
 }
 
 TEST(matmul_4bit_chunks_equal_wgmma) {
     const std::vector<Format4Bit> formats = {{}, {HALFBYTE_QUANT_TYPE_FP4, 128, true}, {HALFBYTE_QUANT_TYPE_CUSTOM, 32, true}};
     for (const DType dtype : kTypes)
-        for (const auto& [M, K] : {std::pair<int64_t, int64_t>{65, 64}, {257, 208}, {300, 64}}) {
+        for (const auto& [M, K] : {std::pair<int64_t, int64_t>{65, 64}, {257, 80}, {300, 128}}) {
             std::vector<std::vector<double>> results[2];
             for (int i = 0; i < 2; ++i) {
                 const Asked asked(i == 0 ? "wgmma" : "chunks");
@@ -156,5 +231,50 @@ TEST(matmul_4bit_chunks_equal_wgmma) {
                 for (size_t w = 0; w < 4; ++w) results[i].push_back(product.values(w));
             }
             EXPECT(results[0] == results[1]);
+        }
+}
+
+TEST(matmul_4bit_in_several_chunks) {
+    const Asked asked("chunks");
+    const int64_t usual = std::exchange(cuda::chunk_bytes(), 1);  // one tile at least
+    for (const DType dtype : kTypes)
+        check({65, 80, {300, 128, 129}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}, {HALFBYTE_QUANT_TYPE_FP4, 32, false}}, true, 0, 1},
+              dtype);
+    cuda::chunk_bytes() = usual;
+}
+
+// What cannot be multiplied so is refused when it is asked for, and goes another way when it is not.
+TEST(matmul_4bit_wgmma_refuses_what_it_cannot) {
+    struct Refused {
+        Case at;
+        DType dtype;
+        int architecture;
+    };
+    for (const char* kernel : {"wgmma", "chunks"})
+        for (const auto& [at, dtype, architecture] :
+             {Refused{{65, 72, {3}}, DType::kBFloat16, 90}, Refused{{65, 64, {3}}, DType::kFloat32, 90},
+              Refused{{65, 64, {3}, {{}}, false, 1}, DType::kBFloat16, 90},
+              Refused{{65, 64, {3}, {{}}, false, 0, 0, 1}, DType::kBFloat16, 90}, Refused{{65, 64, {3}}, DType::kBFloat16, 80}}) {
+            const test::Architecture device(architecture);
+            const Asked asked(kernel);
+            EXPECT_EQUAL(static_cast<int>(Product(at, dtype).run()), static_cast<int>(cudaErrorNotSupported));
+        }
+}
+
+// What the comments of the kernels promise: neither stages nor the staged sums conflict, and every 16 k of a tile are one product
+// of each warpgroup.
+TEST(matmul_4bit_wgmma_without_conflicts) {
+    test::run_in_order({});
+    for (const DType dtype : kTypes)
+        for (const char* kernel : {"wgmma", "chunks"}) {
+            const Asked asked(kernel);
+            Product product({256, 128, {128}}, dtype);
+            halfbyte::emulation::start_counting();
+            EXPECT_SUCCESS(product.run());
+            for (const auto& [name, count] : halfbyte::emulation::stop_counting()) {
+                if (name.find("wgmma_kernel") == std::string::npos) continue;
+                EXPECT_EQUAL(count.bank_conflicts, 0);
+                EXPECT(count.wgmma == 2 * 128 / 16 || count.wgmma == 4 * 2 * 128 / 16);  // one tile of 256 rows, or four of 64
+            }
         }
 }
