@@ -23,8 +23,11 @@ inline constexpr int kWgmmaConsumers = 256, kWgmmaProducers = 128, kWgmmaThreads
 
 inline constexpr int kWgmmaSharedBytes = 227 * 1024;  // a block has them all
 
-// Registers of each thread once producers have given theirs away: 2 * 128 * 208 + 128 * 96 of 65536.
-inline constexpr int kWgmmaConsumerRegisters = 208, kWgmmaProducerRegisters = 96;
+// Registers of each thread once producers have given theirs away. The block shares what it was launched with: as many for every
+// thread as a multiple of eight allows. One more, and the consumers wait for it for ever.
+inline constexpr int kWgmmaConsumerRegisters = 208, kWgmmaProducerRegisters = 88;
+static_assert(kWgmmaConsumers * kWgmmaConsumerRegisters + kWgmmaProducers * kWgmmaProducerRegisters <=
+              65536 / kWgmmaThreads / 8 * 8 * kWgmmaThreads);
 
 // d += a * b, 64 x 2 Registers x 16. A: a descriptor, or four registers.
 template <int Registers, class A>
