@@ -34,6 +34,8 @@ struct Shared {
 template <class T>
 __device__ __forceinline__ void produce(Shared<T>& shared, const CUtensorMap& x, const CUtensorMap& w, const WgmmaWork& work) {
     typename decltype(shared.ring)::Position at;
+    ptx::tensor_prefetch(&x);
+    ptx::tensor_prefetch(&w);
     for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
         const auto first_m = static_cast<int32_t>(work.tile_m(item) * kRows);
         const auto first_n = static_cast<int32_t>(work.tile(item) * kWgmmaFeatures);
@@ -51,6 +53,7 @@ template <class T>
 __device__ __forceinline__ void consume(Shared<T>& shared, const MatMul16Bit& op, const WgmmaWork& work) {
     const int group = static_cast<int>(threadIdx.x) / 128;
     typename decltype(shared.ring)::Position at, before;
+    const uint64_t first_x = row_descriptor(shared.stages[0].x), first_w = row_descriptor(&shared.stages[0].w[64 * group]);
     const auto release = [&] {
         __syncwarp();
         if (threadIdx.x % 32 == 0) shared.ring.release(before);
@@ -58,12 +61,13 @@ __device__ __forceinline__ void consume(Shared<T>& shared, const MatMul16Bit& op
     for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
         float sums[kRows / 2] = {};
         for (int64_t k = 0; k < op.K; k += kWgmmaStep) {
-            const auto& stage = shared.stages[at.stage];
             shared.ring.wait_filled(at);
             ptx::wgmma_fence();
 #pragma unroll
-            for (int slice = 0; slice < kWgmmaStep; slice += 16)
-                wgmma_add(sums, row_descriptor(&stage.w[64 * group], slice), row_descriptor(stage.x, slice), T{});
+            for (int slice = 0; slice < 4; ++slice) {
+                const int bytes = at.stage * static_cast<int>(sizeof(typename Shared<T>::Stage)) + slice * 32;
+                wgmma_add(sums, further(first_w, bytes), further(first_x, bytes), T{});
+            }
             ptx::wgmma_commit();
             ptx::wgmma_wait<1>();
             if (k > 0) release();

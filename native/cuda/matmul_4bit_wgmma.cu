@@ -5,27 +5,28 @@
 // Weights are decoded into registers, as operand A of wgmma: D[feature, row of x]. A block makes tiles of 128 features by 256,
 // 128 or 64 rows of x, in steps of 64 k through a ring of stages (stage_ring.cuh):
 //
-//   warpgroups 0, 1   consumers of 64 features each (wgmma_tile.cuh): decode step i while the tensor cores multiply step i - 1 from
-//                     the other buffer of A registers
-//   warpgroup 2       producer: x by TMA, with 128-byte swizzle; codes by cp.async and statistics through registers
-//                     (code_stage.cuh), of whatever format, so that consumers know nothing of blocks
+//   warpgroup 2       producer: x by TMA, with 128-byte swizzle; of each row of the weight 64 codes, and the sixteen values that
+//   they
+//                     may have (code_stage.cuh), so that consumers know nothing of formats, statistics and blocks
+//   warpgroups 0, 1   consumers of 64 features each (wgmma_tile.cuh): find the values of step i by byte permutes while the tensor
+//                     cores multiply step i - 1 from the other buffer of A registers
 //
-// Blocks are persistent, one per multiprocessor, because then the stages of the next tile come in while this one's sums go out. x
-// is read from the second-level cache by every tile of features; tiles of one weight's rows follow each other, so that its bytes
-// come from memory once. K may be split over blocks (matmul_partials.h).
+// Blocks are persistent, one per multiprocessor: the stages of the next tile come in while this one's sums go out. Tiles of the
+// same features follow each other, so that a weight's bytes come from memory once; x stays in the second-level cache. K may be
+// split over blocks (matmul_partials.h).
 //
-// Clocks of a step on one multiprocessor (of 4096 dense 16-bit operations per clock):
+// Clocks of a step on one multiprocessor:
 //
-//   rows of x                          256    128     64
-//   tensor cores: 4 per row           1024    512    256
-//   shared memory: operand B           512    256    128   half of the tensor cores' time: each consumer reads all of x's stage
-//                  table lookups       256    256    256   8192, 32 at a time, without conflicts
-//                  codes, statistics    ~50    ~50    ~50
-//   issue, of each quarter: ~5 instructions per weight and lane
-//                                      330    330    330
+//   rows of x                                     256    128     64
+//   tensor cores: 4 per row                      1024    512    256
+//   shared memory: operand B, by each consumer    512    256    128
+//                  codes and values               224    224    224   20 words per lane read, 16 written
+//   each quarter:  instructions                   457    457    457   two consumers of 146, a producer of 165
+//                  permutes and logic, 2 each     470    470    470   two consumers of 89, a producer of ~60
 //
-// So tensor cores are the limit at 256 rows; at 128 shared memory is nearly as busy as they are, and at 64 the lookups cost more
-// than the products. Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested: 0.0157).
+// So the tensor cores are the limit at 256 rows and, barely, at 128; at 64 decoding takes nearly twice their time, and such tiles
+// are for products that have too few others. Per weight and lane a consumer spends 4.6 instructions, 2.8 of them permutes and
+// logic. Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested: 0.0157).
 #include "cuda/device/code_stage.cuh"
 #include "cuda/device/grid.cuh"
 #include "cuda/device/launch.cuh"
@@ -84,6 +85,7 @@ template <class T, int Rows, int Tables>
 __device__ __forceinline__ void produce(Shared<T, Rows, Tables>& shared, const MatMul4BitBatch& batch, const CUtensorMap& x,
                                         const WgmmaWork& work) {
     typename decltype(shared.ring)::Position at;
+    if (threadIdx.x == kWgmmaConsumers) ptx::tensor_prefetch(&x);
     for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
         const Tile tile(batch, work, item, Rows);
         CodeFiller<T, Tables> filler(batch.weights, tile.weight, tile.first_n, tile.begin);
@@ -114,6 +116,7 @@ __device__ __forceinline__ void consume(Shared<T, Rows, Tables>& shared, const M
                                         int64_t columns) {
     const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
     typename decltype(shared.ring)::Position at, before;
+    const uint64_t first_x = row_descriptor(shared.stages[0].x);
     // This warp is done with the stage before.
     const auto release = [&] {
         __syncwarp();
@@ -139,7 +142,8 @@ __device__ __forceinline__ void consume(Shared<T, Rows, Tables>& shared, const M
             }
             ptx::wgmma_fence();
 #pragma unroll
-            for (int slice = 0; slice < 4; ++slice) wgmma_add(sums, a[slice], row_descriptor(stage.x, 16 * slice), T{});
+            for (int slice = 0; slice < 4; ++slice)
+                wgmma_add(sums, a[slice], further(first_x, at.stage * static_cast<int>(sizeof stage) + slice * 32), T{});
             ptx::wgmma_commit();
             ptx::wgmma_wait<1>();
             if (!is_first) release();

@@ -167,21 +167,21 @@ struct ValuePlanes {
 
     // Of eight codes in a word, as pairs; the first of two codes is the high nibble.
     __device__ __forceinline__ void get(uint32_t (&pairs)[4], uint32_t codes) const {
-        uint32_t selector = codes & 0x77777777u, choice = (codes >> 1 & 0x44444444u) | 0x32103210u;
-#pragma unroll
-        for (int i = 0; i < 4; i += 2) {  // permutes take four nibbles: those of two pairs
-            const uint32_t lows = find(low, selector, choice), highs = find(high, selector, choice);
-            pairs[i] = ptx::prmt(lows, highs, 0x4051);
-            pairs[i + 1] = ptx::prmt(lows, highs, 0x6273);
-            selector >>= 16;
-            choice >>= 16;
-        }
+        const uint32_t selector = codes & 0x77777777u, shifted = codes << 4;
+        // Permutes take four nibbles: those of two pairs. The fourth bit of each, replicated, is a byte of the mask.
+        get_two(pairs[0], pairs[1], selector, ptx::prmt(codes, shifted, 0x9d8c));
+        get_two(pairs[2], pairs[3], selector >> 16, ptx::prmt(codes, shifted, 0xbfae));
     }
 
    private:
+    __device__ __forceinline__ void get_two(uint32_t& first, uint32_t& second, uint32_t selector, uint32_t is_upper) const {
+        const uint32_t lows = find(low, selector, is_upper), highs = find(high, selector, is_upper);
+        first = ptx::prmt(lows, highs, 0x4051);
+        second = ptx::prmt(lows, highs, 0x6273);
+    }
     // By the lower three bits in either half of the plane, then by the fourth.
-    __device__ static __forceinline__ uint32_t find(uint4 plane, uint32_t selector, uint32_t choice) {
-        return ptx::prmt(ptx::prmt(plane.x, plane.y, selector), ptx::prmt(plane.z, plane.w, selector), choice);
+    __device__ static __forceinline__ uint32_t find(uint4 plane, uint32_t selector, uint32_t is_upper) {
+        return (ptx::prmt(plane.x, plane.y, selector) & ~is_upper) | (ptx::prmt(plane.z, plane.w, selector) & is_upper);
     }
 };
 

@@ -39,10 +39,14 @@ __device__ __forceinline__ void wgmma_add(float (&d)[Registers], const A& a, uin
     ptx::wgmma_f16(d, a, b, true);
 }
 
-// Rows of 64 elements, as TMA leaves them with a swizzle of 128 bytes; `k` is a multiple of 16.
+// Rows of 64 elements, as TMA leaves them with a swizzle of 128 bytes.
 template <class T>
-__device__ __forceinline__ uint64_t row_descriptor(const T (*rows)[kWgmmaStep], int k) {
-    return ptx::wgmma_descriptor(&rows[0][k], 0, 8 * sizeof *rows, ptx::WgmmaSwizzle::k128Bytes);
+__device__ __forceinline__ uint64_t row_descriptor(const T (*rows)[kWgmmaStep]) {
+    return ptx::wgmma_descriptor(rows, 0, 8 * sizeof *rows, ptx::WgmmaSwizzle::k128Bytes);
+}
+// The same so many bytes further on, which is a part of a row or a stage: the address is in the lower half, with room to spare.
+__device__ __forceinline__ uint64_t further(uint64_t descriptor, int bytes) {
+    return descriptor >> 32 << 32 | (static_cast<uint32_t>(descriptor) + static_cast<uint32_t>(bytes) / 16);
 }
 
 // Which piece of the work: a tile of features, one of rows of x, and a part of K. Tiles of x come first, so that blocks that run at
