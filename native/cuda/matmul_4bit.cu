@@ -36,14 +36,14 @@ const Kernel kKernels[] = {
      .splits = unsplit,
      .run = matmul_4bit_rows},
     {.name = "mma",
-     .can = [](const MatMul4Bit& op,
-               int architecture) { return is_16_bit(op) && has_tensor_type(op, architecture) && op.K > 0 && op.K % 32 == 0; },
-     .best = always,
-     // The caller's own table may hold values that planes of float16 cannot.
-     .takes =
-         [](const halfbyte_weight_4bit& weight) {
-             return weight.codebook == nullptr && reinterpret_cast<uintptr_t>(weight.packed) % 4 == 0;
+     // It counts the bytes of a row in 31 bits.
+     .can =
+         [](const MatMul4Bit& op, int architecture) {
+             return is_16_bit(op) && has_tensor_type(op, architecture) && op.K > 0 && op.K % 16 == 0 && op.K < 1 << 29;
          },
+     .best = always,
+     // Sixteen codes, from the start of a row on, are one aligned load.
+     .takes = [](const halfbyte_weight_4bit& weight) { return reinterpret_cast<uintptr_t>(weight.packed) % 8 == 0; },
      .rows_of_tile = kMmaTile,
      .splits = matmul_4bit_mma_splits,
      .run = matmul_4bit_mma},

@@ -1,8 +1,8 @@
 // The kernels of y_i = x * W_i^T + bias_i with 4-bit weights. Which one takes what is the table in matmul_4bit.cu.
 //
-//   rows   any type; few rows of x                     one warp per row of W          matmul_4bit_rows.cu
-//   mma    16-bit x, K a multiple of 32, known tables  tensor cores                   matmul_4bit_mma.cu
-//   tile   everything                                  64 x 64 tiles in float32       matmul_4bit_tile.cu
+//   rows   any type; few rows of x          one warp per row of W       matmul_4bit_rows.cu
+//   mma    16-bit x, K a multiple of 16     tensor cores                matmul_4bit_mma.cu
+//   tile   everything                       64 x 64 tiles in float32    matmul_4bit_tile.cu
 #pragma once
 
 #include <cuda_runtime.h>

@@ -1,164 +1,164 @@
-// y[m, n] = sum over k of x[m, k] * (table[code(n, k)] * absmax(block of (n, k))) + bias[n] on tensor cores, for 16-bit x, K a
-// multiple of 32 and the tables of NF4 and FP4.
+// y[m, n] = sum over k of x[m, k] * w(n, k) + bias[n] on tensor cores, for 16-bit x, K a multiple of 16 and any table.
+// w(n, k) = round(table[code(n, k)] * absmax(block of (n, k))): what halfbyte_dequantize_4bit writes in x's type, bit for bit
+// (scaled_table.cuh). x enters as it is; sums are float32, and y is rounded once.
 //
-// Table values stay exact: they are sums of planes of x's type (planes.cuh: three of bfloat16, exactly; two of float16, to 2^-23),
-// and one product of 16 x 8 x 16 per plane adds up. 32 codes of a row always lie in one block, so the products of 32 k are summed
-// on their own and join the row's sum times the statistic, in float32. The error is that of the float32 sums: in a run of 32, a few
-// units of 2^-23 of the sum of its magnitudes (tensor cores truncate), and K / 32 roundings that add up like a random walk; no
-// term is rounded to 16 bits.
+// A block of four warps makes 128 rows of W by 128 (or 64) rows of x, 64 k at a time. Weights are the 16-row operand: warp w owns
+// rows 32w to 32w + 31, for all rows of x, so that each weight is decoded once and by the lane that needs it. A dot product does
+// not mind the order of its terms: lane 4g + t takes the codes of k = 16t to 16t + 15 of rows g, g + 8, g + 16 and g + 24, 8 bytes
+// of each, straight to registers, and for each of the four products over 16 k its elements are the next four of these. Sixteen
+// codes lie in one block of the weight, wherever its rows begin. Of x the lane then needs k = 16t to 16t + 15 of row g of each
+// eight: two 16-byte reads of a swizzled tile in shared memory. While a step is multiplied, the codes and statistics of the next
+// and the x of the next two are on their way. K may be split over blocks (matmul_partials.h).
 //
-// A block of eight warps makes 128 rows of W by 16 or 64 rows of x. Weights are the 16-row operand: warp w owns rows 16w to
-// 16w + 15. A dot product does not mind the order of its terms, so lane 4g + t simply takes the 4 consecutive bytes 4t to
-// 4t + 3 of the 16 bytes that are 32 codes of rows g and g + 8, and the 8 activations that belong to them, from a stage of x in
-// shared memory (row_stage.cuh). While a stage of 64 k is multiplied, the next one's codes, statistics and activations are on their
-// way to registers. K may be split over blocks (matmul_partials.h).
+// Cycles of a multiprocessor of an A100 per step of 128 x 128 x 64:
+//   tensor cores    8 * 16 * 4 products of 16 x 8 x 16, 2 each                                      1024
+//   shared memory   x: written once, 16 KB, and read by four warps, 64 KB, at 128 bytes; codes and
+//                   statistics: 8 rows per load of a warp, 16 + 16 loads                  128 + 512 + 256 = 896 at most
+//   ALU             3.6 permutes, logic and conversions per weight, 64 lanes                         464
+//   issue           74 instructions per lane and 16 codes, and 1500 others, 4 at once                ~470
+// Every weight through a shared table would cost 256 more of shared memory, and weights decoded to shared memory 512. Two blocks
+// fit a multiprocessor, by registers and (three stages of x, 48 KB) in the 100 KB of sm_86, so that one decodes while the other
+// multiplies.
 //
-// Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics; per weight one lookup without conflicts and one permute per pair
-// and plane.
+// Bytes per weight and 128 rows of x, block size 64: 0.5 packed + 0.0625 statistics. It is bound by arithmetic.
 #include "core/formats.h"
 #include "cuda/device/launch.cuh"
-#include "cuda/device/planes.cuh"
-#include "cuda/device/ptx.cuh"
-#include "cuda/device/row_stage.cuh"
+#include "cuda/device/multiply_add.cuh"
+#include "cuda/device/scaled_table.cuh"
 #include "cuda/device/smem.cuh"
 #include "cuda/device/sum_tile.cuh"
+#include "cuda/device/swizzled_tile.cuh"
 #include "cuda/matmul_4bit.h"
 #include "cuda/matmul_partials.h"
 
 namespace halfbyte::cuda {
 namespace {
 
-constexpr int kChunk = 32;          // k that share a statistic
-constexpr int kStage = 2 * kChunk;  // k of a stage: 128 bytes of x
+constexpr int kThreads = 128, kStages = 3;
+constexpr int kStep = 64;               // k: 128 bytes of x
+constexpr int kRowsOfWarp = 32;         // of W
+constexpr int kRuns = kRowsOfWarp / 8;  // of 16 codes, that a lane takes of a step
 
-template <class T, int Groups>
-union Shared {
-    struct {
-        RowStage<8 * Groups> stages[2];
-        PlaneTable<T> table;
+// Groups of eight rows of x. Many need all registers, so x that is not aligned to 16 bytes is left to few.
+constexpr int kFewGroups = 8, kManyGroups = 16;
+
+template <int Groups>
+struct Shared {
+    using Tile = SwizzledTile<8 * Groups, kStep / 8>;
+    union {
+        Tile x[kStages];
+        SumTile<float, 8> sums;
     };
-    SumTile<float, Groups> sums;
+    alignas(16) float table[16];
 };
 
-// What a lane takes of two rows of the weight, 8 apart, in one stage.
-struct WeightRegisters {
-    uint32_t words[2][2];    // [chunk][row]
-    float statistics[2][2];  // zero beyond K
-
-    __device__ __forceinline__ void load(const Weight4Bit& weight, const int64_t (&rows)[2], int64_t k, int64_t end, float scale) {
-        const int lane = static_cast<int>(threadIdx.x) % 32;
+// What a lane takes of its rows of the weight in one step: the 16 codes from `element` on, and those 8 rows further on each.
+__device__ __forceinline__ void load_codes(SixteenCodes (&runs)[kRuns], const Weight4Bit& weight, int64_t element, int64_t K,
+                                           int rows) {
 #pragma unroll
-        for (int c = 0; c < 2; ++c)
-#pragma unroll
-            for (int r = 0; r < 2; ++r) {
-                const int64_t element = rows[r] + k + c * kChunk;
-                const bool exists = k + c * kChunk < end;
-                words[c][r] =
-                    exists ? ptx::load_streaming(reinterpret_cast<const uint32_t*>(weight.packed) + element / 8 + lane % 4) : 0;
-                statistics[c][r] = exists ? absmax_of_sum(weight, element) * scale : 0.0f;
-            }
+    for (int r = 0; r < kRuns; ++r, element += 8 * K) {
+        runs[r] = {};
+        if (8 * r < rows) runs[r].load(weight, element);
     }
-};
+}
 
-// sums += x * W^T over one stage.
-template <bool Special, class T, int Groups>
-__device__ __forceinline__ void add_stage(float (&sums)[Groups][4], const RowStage<8 * Groups>& stage, const PlaneTable<T>& table,
-                                          const WeightRegisters& weights) {
-    constexpr int kPlanes = PlaneTable<T>::kPlanes;
+// sums += W * x^T over one step. a[strip of 16 rows][product over 16 k].
+template <class T, int Groups, class Tile>
+__device__ __forceinline__ void add_step(float (&sums)[2][Groups][4], const uint32_t (&a)[2][4][4], const Tile& x) {
+    const int lane = static_cast<int>(threadIdx.x) % 32, g = lane / 4, t = lane % 4;
 #pragma unroll
-    for (int c = 0; c < 2; ++c) {
-        uint32_t a[2][kPlanes][4];  // [step of 16 k][plane]
+    for (int group = 0; group < Groups; ++group) {
 #pragma unroll
-        for (int step = 0; step < 2; ++step)
+        for (int half = 0; half < 2; ++half) {
+            const uint4 piece = x.at(8 * group + g, 2 * t + half);
+            const uint32_t b[2][2] = {{piece.x, piece.y}, {piece.z, piece.w}};
 #pragma unroll
-            for (int r = 0; r < 4; ++r) {  // register r: row g + 8 * (r & 1), the step's first pair of codes or its second
-                const int pair = 4 * step + 2 * (r >> 1);
-                uint32_t planes[kPlanes];
-                table.get(planes, code_in_word(weights.words[c][r & 1], pair), code_in_word(weights.words[c][r & 1], pair + 1));
+            for (int i = 0; i < 2; ++i)
 #pragma unroll
-                for (int p = 0; p < kPlanes; ++p) a[step][p][r] = planes[p];
-            }
-#pragma unroll
-        for (int group = 0; group < Groups; ++group) {
-            const uint4 x = stage_fragment(stage, 8 * group, c);
-            const uint32_t b[2][2] = {{x.x, x.y}, {x.z, x.w}};
-            float part[4] = {};
-#pragma unroll
-            for (int p = kPlanes - 1; p >= 0; --p)  // small terms first
-#pragma unroll
-                for (int step = 0; step < 2; ++step) {
-                    if (Special && p > 0) {
-                        const uint32_t finite[2] = {without_special<T>(b[step][0]), without_special<T>(b[step][1])};
-                        multiply_add(part, a[step][p], finite, T{});
-                    } else {
-                        multiply_add(part, a[step][p], b[step], T{});
-                    }
-                }
-#pragma unroll
-            for (int e = 0; e < 4; ++e) sums[group][e] += part[e] * weights.statistics[c][e >> 1];
+                for (int strip = 0; strip < 2; ++strip) multiply_add(sums[strip][group], a[strip][2 * half + i], b[i], T{});
         }
     }
 }
 
-// Groups: of eight rows of x. Blocks: the tiles of M within those of N, and the splits of K.
+// Blocks: the tiles of M within those of N, and the splits of K.
 template <class T, int Groups>
-__global__ void __launch_bounds__(kStageThreads, 1)
+__global__ void __launch_bounds__(kThreads, 2)
     matmul_4bit_mma_kernel(const __grid_constant__ MatMul4BitBatch batch, const __grid_constant__ StagedMatrix x, int64_t tiles_m,
                            int64_t depth, int64_t columns) {
-    Shared<T, Groups>& shared = shared_memory<Shared<T, Groups>>();
+    using Tile = typename Shared<Groups>::Tile;
+    Shared<Groups>& shared = shared_memory<Shared<Groups>>();
     const int64_t tile = blockIdx.x / tiles_m, first_m = blockIdx.x % tiles_m * (8 * Groups), K = batch.weights.K;
     const int i = weight_of_tile(batch.weights, tile);
     const Weight4Bit& weight = batch.weights.at[i];
     const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
-    const int64_t n = (tile - weight.first) * kMmaTile + warp * 16 + lane / 4;
-    // Rows beyond N repeat the last, and are not stored.
-    const int64_t rows[2] = {min(n, weight.N - 1) * K, min(n + 8, weight.N - 1) * K};
-    const int64_t begin = blockIdx.y * depth, end = min(K, begin + depth);
-    constexpr float kUnscale = 1.0f / PlaneTable<T>::kScale;
+    const int64_t begin = blockIdx.y * depth;
+    const int64_t n = (tile - weight.first) * kMmaTile + warp * kRowsOfWarp + lane / 4;
+    int steps = static_cast<int>((min(K - begin, depth) + kStep - 1) / kStep);
+    int left = static_cast<int>(min(K - begin, depth)) - lane % 4 * 16;  // k, from this lane's on
+    int64_t element = n * K + begin + lane % 4 * 16;
+    const int rows = static_cast<int>(min(weight.N - n, int64_t{kRowsOfWarp}));
 
-    WeightRegisters weights;
-    StageRegisters<8 * Groups> activations;
-    weights.load(weight, rows, begin, end, kUnscale);
-    activations.load(x, first_m, begin * static_cast<int64_t>(sizeof(T)));
-    if (threadIdx.x < 16) shared.table.set(static_cast<int>(threadIdx.x), table_value(batch.weights, weight, threadIdx.x));
-
-    float sums[Groups][4] = {};
-    int stage = 0;
-    for (int64_t k = begin; k < end; k += kStage, stage ^= 1) {
-        bool special = false;
+    load_table(shared.table, batch.weights, weight);
+    SixteenCodes next[kRuns];
+    load_codes(next, weight, element, K, left > 0 ? rows : 0);
+    TileCopies<Tile, kThreads, Groups == kManyGroups> copies(x, first_m, begin * static_cast<int64_t>(sizeof(T)));
 #pragma unroll
-        for (const uint4& words : activations.words) special |= has_special<T>(words);
-        activations.store(shared.stages[stage]);
-        // One barrier per stage: what it overwrites was last read before the barrier of the stage before.
-        special = __syncthreads_or(special);
-        const WeightRegisters current = weights;
-        if (k + kStage < end) {
-            weights.load(weight, rows, k + kStage, end, kUnscale);
-            activations.load(x, first_m, (k + kStage) * static_cast<int64_t>(sizeof(T)));
+    for (int stage = 0; stage < kStages - 1; ++stage) {
+        if (stage < steps) copies.next(shared.x[stage], x);
+        commit_tiles();
+    }
+
+    float sums[2][Groups][4] = {};
+    int stage = 0;
+    for (; steps > 0; --steps) {
+        // One barrier per step: the stage that is filled now was last read before it.
+        wait_for_tiles<kStages - 2>();
+        __syncthreads();
+        if (steps >= kStages) copies.next(shared.x[stage == 0 ? kStages - 1 : stage - 1], x);
+        commit_tiles();
+
+        uint32_t a[2][4][4];
+#pragma unroll
+        for (int r = 0; r < kRuns; ++r) {
+            uint32_t pairs[8];
+            next[r].decode(pairs, shared.table, left > 0, T{});
+#pragma unroll
+            for (int p = 0; p < 8; ++p) a[r / 2][p / 2][r % 2 + p % 2 * 2] = pairs[p];
         }
-        if (special) add_stage<true>(sums, shared.stages[stage], shared.table, current);
-        else add_stage<false>(sums, shared.stages[stage], shared.table, current);
+        left -= kStep;
+        element += kStep;
+        load_codes(next, weight, element, K, left > 0 ? rows : 0);
+        add_step<T>(sums, a, shared.x[stage]);
+        stage = stage + 1 == kStages ? 0 : stage + 1;
     }
 
     const bool is_split = gridDim.y > 1;
-    for_each_sum(shared.sums, sums, [&](int row_of_x, int row_of_weight, float sum) {
-        const int64_t m = first_m + row_of_x, row = (tile - weight.first) * kMmaTile + row_of_weight;
-        if (m >= batch.M || row >= weight.N) return;
-        if (is_split) batch.partials[(blockIdx.y * batch.M + m) * columns + batch.columns[i] + row] = sum;
-        else store<T>(batch.outputs[i], m, row, sum);
-    });
+    for_each_sum_of_strips<kThreads, 8 * Groups>(
+        shared.sums, sums, warp * kRowsOfWarp, 0, [&](int row_of_x, int row_of_weight, float sum) {
+            const int64_t m = first_m + row_of_x, row = (tile - weight.first) * kMmaTile + row_of_weight;
+            if (m >= batch.M || row >= weight.N) return;
+            if (is_split) batch.partials[(blockIdx.y * batch.M + m) * columns + batch.columns[i] + row] = sum;
+            else store<T>(batch.outputs[i], m, row, sum);
+        });
 }
 
+bool is_few(int64_t M) { return M <= 8 * kFewGroups; }
+
 template <class T, int Groups>
-cudaError_t run(const MatMul4BitBatch& batch, int64_t columns, cudaStream_t stream) {
-    const int64_t tiles_m = ceil_div(batch.M, 8 * Groups), K = batch.weights.K, depth = depth_of_split(K, batch.splits, kStage);
-    const auto size = static_cast<int64_t>(sizeof(T));
-    const StagedMatrix x(batch.x, batch.M, K * size, batch.ldx * size);
+cudaError_t run(const MatMul4BitBatch& batch, const StagedMatrix& x, int64_t columns, cudaStream_t stream) {
+    const int64_t tiles_m = ceil_div(batch.M, 8 * Groups), K = batch.weights.K, depth = depth_of_split(K, batch.splits, kStep);
     const Launch at{.grid = dim3(static_cast<unsigned>(batch.tiles * tiles_m), static_cast<unsigned>(ceil_div(K, depth))),
-                    .block = kStageThreads,
-                    .shared_bytes = sizeof(Shared<T, Groups>),
+                    .block = kThreads,
+                    .shared_bytes = sizeof(Shared<Groups>),
                     .stream = stream};
     return launch(at, matmul_4bit_mma_kernel<T, Groups>, batch, x, tiles_m, depth, columns);
+}
+
+template <class T>
+cudaError_t run(const MatMul4BitBatch& batch, int64_t columns, cudaStream_t stream) {
+    const StagedMatrix x(batch.x, batch.M, batch.weights.K * size_of(batch.dtype), batch.ldx * size_of(batch.dtype));
+    return is_few(batch.M) || !x.is_aligned ? run<T, kFewGroups>(batch, x, columns, stream)
+                                            : run<T, kManyGroups>(batch, x, columns, stream);
 }
 
 }  // namespace
@@ -166,17 +166,15 @@ cudaError_t run(const MatMul4BitBatch& batch, int64_t columns, cudaStream_t stre
 int64_t matmul_4bit_mma_splits(const MatMul4Bit& op) {
     int64_t tiles = 0;
     for (int64_t i = 0; i < op.count; ++i) tiles += ceil_div(op.weights[i].N, kMmaTile);
-    return splits_of(tiles * ceil_div(op.M, op.M <= 16 ? 16 : 64), op.K, 512);
+    return splits_of(tiles * ceil_div(op.M, 8 * (is_few(op.M) ? kFewGroups : kManyGroups)), op.K, 512);
 }
 
 cudaError_t matmul_4bit_mma(const MatMul4BitBatch& batch, cudaStream_t stream) {
     const int32_t last = batch.weights.count - 1;
     const int64_t columns = batch.columns[last] + batch.weights.at[last].N;
-    const bool is_half = batch.dtype == DType::kFloat16, is_narrow = batch.M <= 16;
-    const cudaError_t status = is_half ? is_narrow ? run<__half, 2>(batch, columns, stream) : run<__half, 8>(batch, columns, stream)
-                               : is_narrow ? run<__nv_bfloat16, 2>(batch, columns, stream)
-                                           : run<__nv_bfloat16, 8>(batch, columns, stream);
-    const int64_t splits = ceil_div(batch.weights.K, depth_of_split(batch.weights.K, batch.splits, kStage));
+    const cudaError_t status =
+        batch.dtype == DType::kFloat16 ? run<__half>(batch, columns, stream) : run<__nv_bfloat16>(batch, columns, stream);
+    const int64_t splits = ceil_div(batch.weights.K, depth_of_split(batch.weights.K, batch.splits, kStep));
     if (status != cudaSuccess || splits == 1) return status;
     Partials partials{
         .sums = batch.partials, .splits = splits, .M = batch.M, .columns = columns, .count = batch.weights.count, .at = {}};

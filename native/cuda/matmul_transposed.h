@@ -1,8 +1,9 @@
 // The kernels of dx = sum over i of dy_i * W_i, for 4-bit and int8 weights alike, and what they are given.
 // matmul_transposed_parts.h cuts the work; which kernel takes what:
 //
-//   mma    16-bit dy, and for int8 weights float32 too; sm_80 and later   tensor cores                 matmul_*_transposed_mma.cu
-//   tile   everything                                                     64 x 64 tiles in float32     matmul_*_transposed_tile.cu
+//   mma    4-bit weights: 16-bit dy, before sm_80 float16 only
+//          int8 weights: everything, sm_80 and later             tensor cores                 matmul_*_transposed_mma.cu
+//   tile   everything                                            64 x 64 tiles in float32     matmul_*_transposed_tile.cu
 #pragma once
 
 #include <cuda_runtime.h>
@@ -61,8 +62,12 @@ struct TransposedBatch {
 using Transposed4BitBatch = TransposedBatch<Weights4Bit>;
 using TransposedInt8Batch = TransposedBatch<WeightsInt8>;
 
+// How many rows of dx a block makes; matmul_4bit_transposed_mma_rows where that depends on M.
+inline constexpr int64_t kTransposedRows = 64;
+
 cudaError_t matmul_4bit_transposed_tile(const Transposed4BitBatch& batch, cudaStream_t stream);
 cudaError_t matmul_4bit_transposed_mma(const Transposed4BitBatch& batch, cudaStream_t stream);
+int64_t matmul_4bit_transposed_mma_rows(int64_t M);
 cudaError_t matmul_int8_transposed_tile(const TransposedInt8Batch& batch, cudaStream_t stream);
 cudaError_t matmul_int8_transposed_mma(const TransposedInt8Batch& batch, cudaStream_t stream);
 

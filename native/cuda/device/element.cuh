@@ -73,12 +73,14 @@ __device__ __forceinline__ uint4 pack(const float (&v)[4], float) {
     return make_uint4(__float_as_uint(v[0]), __float_as_uint(v[1]), __float_as_uint(v[2]), __float_as_uint(v[3]));
 }
 
+// One instruction from sm_80 on.
 __device__ __forceinline__ uint32_t pack_two(float low, float high, __half) {
-    return __half_as_ushort(__float2half_rn(low)) | static_cast<uint32_t>(__half_as_ushort(__float2half_rn(high))) << 16;
+    const __half2 pair = __floats2half2_rn(low, high);
+    return __half_as_ushort(pair.x) | static_cast<uint32_t>(__half_as_ushort(pair.y)) << 16;
 }
 __device__ __forceinline__ uint32_t pack_two(float low, float high, __nv_bfloat16) {
-    return __bfloat16_as_ushort(__float2bfloat16_rn(low)) | static_cast<uint32_t>(__bfloat16_as_ushort(__float2bfloat16_rn(high)))
-                                                                << 16;
+    const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+    return __bfloat16_as_ushort(pair.x) | static_cast<uint32_t>(__bfloat16_as_ushort(pair.y)) << 16;
 }
 
 template <class T>

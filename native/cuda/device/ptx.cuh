@@ -11,3 +11,4 @@
 #include "cuda/device/ptx/copy_async.cuh"
 #include "cuda/device/ptx/memory.cuh"
 #include "cuda/device/ptx/mma.cuh"
+#include "cuda/device/ptx/since.cuh"

@@ -35,7 +35,7 @@ struct StagedMatrix {
     bool is_aligned;  // every row, to 16 bytes
 
     StagedMatrix() = default;
-    StagedMatrix(const void* matrix, int64_t row_count, int64_t bytes, int64_t stride_bytes)
+    __host__ __device__ StagedMatrix(const void* matrix, int64_t row_count, int64_t bytes, int64_t stride_bytes)
         : data(static_cast<const unsigned char*>(matrix)),
           rows(row_count),
           row_bytes(bytes),

@@ -35,4 +35,33 @@ __device__ __forceinline__ void for_each_sum(SumTile<Sum, Groups>& tile, const S
         element(i / kSumColumns, i % kSumColumns, tile.at[i / kSumColumns][i % kSumColumns]);
 }
 
+// The same for a tile of `Rows` rows of x, 64 or fewer at a time, by a block of `Threads`: this warp holds `Strips` times sixteen
+// rows of the weight from first_row on, by `Groups` times eight rows of x from first_x on.
+template <int Threads, int Rows, class Sum, int Strips, int Groups, class Element>
+__device__ __forceinline__ void for_each_sum_of_strips(SumTile<Sum, (Rows < 64 ? Rows : 64) / 8>& tile,
+                                                       const Sum (&sums)[Strips][Groups][4], int first_row, int first_x,
+                                                       const Element& element) {
+    constexpr int kAtOnce = Rows < 64 ? Rows : 64;
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+#pragma unroll
+    for (int begin = 0; begin < Rows; begin += kAtOnce) {
+        __syncthreads();
+#pragma unroll
+        for (int group = 0; group < Groups; ++group) {
+            const int row_of_x = first_x + 8 * group - begin;
+            if (row_of_x < 0 || row_of_x >= kAtOnce) continue;
+#pragma unroll
+            for (int strip = 0; strip < Strips; ++strip)
+#pragma unroll
+                for (int e = 0; e < 4; ++e)
+                    tile.at[row_of_x + lane % 4 * 2 + (e & 1)][first_row + 16 * strip + lane / 4 + 8 * (e >> 1)] =
+                        sums[strip][group][e];
+        }
+        __syncthreads();
+#pragma unroll 1
+        for (int i = static_cast<int>(threadIdx.x); i < kAtOnce * kSumColumns; i += Threads)
+            element(begin + i / kSumColumns, i % kSumColumns, tile.at[i / kSumColumns][i % kSumColumns]);
+    }
+}
+
 }  // namespace halfbyte::cuda

@@ -1,6 +1,6 @@
 namespace Halfbyte.Tests;
 
-/// <summary>y = x * W^T + bias with 4-bit weights is within <see cref="Tolerances.FourBit"/> of its float64 value.</summary>
+/// <summary>y = x * W^T + bias with 4-bit weights is within <see cref="Tolerances.FourBitOn"/> of its float64 value.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class MatMul4BitTests(string device) : DeviceTests(device)
 {
@@ -184,7 +184,7 @@ public sealed class MatMul4BitTests(string device) : DeviceTests(device)
             Weight4Bit weight = weights[i];
             Product expected = Product.Forward(x, weight.Values, Bias(weight, bias), m, weight.N, k);
             Expect.Close(
-                results[i].Values, expected, dtype, k, Tolerances.FourBit, $"M={m} N={weight.N} K={k} {weight.Format} {dtype} weight {i}");
+                results[i].Values, expected, dtype, k, Tolerances.FourBitOn(Stream.Device), $"M={m} N={weight.N} K={k} {weight.Format} {dtype} weight {i}");
         }
     }
 

@@ -15,6 +15,22 @@ public static class Tolerances
         Accumulated(magnitude, 8 + (2 * Math.Sqrt(terms)), value, output);
 
     /// <summary>
+    /// 4-bit on CUDA: tensor cores multiply 16-bit activations by weights of their type, so each weight is rounded to it first, by up to half a
+    /// unit in its last place. In long sums these roundings too add up like a random walk, which is then the bound: a rounding has a
+    /// third of its square on average, the terms of a sum differ in size, and eight times the root is above six deviations. Sixteen missing
+    /// terms of thousands are beyond it. float32 activations are multiplied as on the CPU.
+    /// </summary>
+    public static double FourBitRounded(double magnitude, double value, long terms, DType output)
+    {
+        (double unit, double smallest) = LastPlace(output);
+        double rounded = output == DType.Float32 ? 0 : (unit * Math.Min(1, 8 / Math.Sqrt(terms)) * magnitude) + smallest;
+        return FourBit(magnitude, value, terms, output) + rounded;
+    }
+
+    /// <summary>Which of the two holds on a device.</summary>
+    public static Func<double, double, long, DType, double> FourBitOn(Device device) => device.IsCuda ? FourBitRounded : FourBit;
+
+    /// <summary>
     /// int8: the integer sum is exact; its conversion, two scales and 1/127^2 round once each, the outlier sum of <paramref name="terms"/>
     /// products as in <see cref="FourBit"/>.
     /// </summary>
@@ -28,12 +44,15 @@ public static class Tolerances
     private static double Accumulated(double magnitude, double roundings, double value, DType output)
     {
         double accumulated = (roundings * Float32Unit * magnitude) + float.Epsilon;
-        (double unit, double smallest) = output switch
-        {
-            DType.Float32 => (Float32Unit, Math.ScaleB(1, -149)),
-            DType.Float16 => (1.0 / (1 << 11), Math.ScaleB(1, -24)),
-            _ => (1.0 / (1 << 8), Math.ScaleB(1, -133)),
-        };
+        (double unit, double smallest) = LastPlace(output);
         return accumulated + Math.Max(unit * (Math.Abs(value) + accumulated), smallest / 2);
     }
+
+    /// <summary>Half a unit in the last place of one, and the smallest number.</summary>
+    private static (double Unit, double Smallest) LastPlace(DType dtype) => dtype switch
+    {
+        DType.Float32 => (Float32Unit, Math.ScaleB(1, -149)),
+        DType.Float16 => (1.0 / (1 << 11), Math.ScaleB(1, -24)),
+        _ => (1.0 / (1 << 8), Math.ScaleB(1, -133)),
+    };
 }

@@ -40,6 +40,22 @@ public sealed class TolerancesTests
         Assert.That(Failures(4304, DType.BFloat16, i => Sum(x, w, i, 4303, value => value)), Is.GreaterThan(8));
     }
 
+    [Test]
+    public void Weights_rounded_to_the_type_of_the_activations_pass_on_CUDA(
+        [Values(1, 16, 64, 1152, 4304, 18944)] int k, [Values(DType.Float16, DType.BFloat16)] DType dtype)
+    {
+        (float[] x, float[] w) = Operands(k);
+        Assert.That(Failures(k, dtype, i => Sum(x, w, i, k, value => Elements.Round(value, dtype)), Tolerances.FourBitRounded), Is.Zero);
+    }
+
+    [Test]
+    public void Sixteen_missing_elements_do_not_pass_on_CUDA([Values(64, 4304)] int k, [Values(DType.Float16, DType.BFloat16)] DType dtype)
+    {
+        (float[] x, float[] w) = Operands(k);
+        Assert.That(
+            Failures(k, dtype, i => Sum(x, w, i, k - 16, value => Elements.Round(value, dtype)), Tolerances.FourBitRounded), Is.GreaterThan(16));
+    }
+
     /// <summary>32 rows of weights, one of activations.</summary>
     private static (float[] X, float[] W) Operands(int k) => (Data.Normal(1, k, DType.BFloat16), Data.Normal(2, 32 * k, scale: 0.05));
 
@@ -55,15 +71,17 @@ public sealed class TolerancesTests
         return sum;
     }
 
-    private static int Failures(int k, DType dtype, Func<int, double> compute)
+    private static int Failures(
+        int k, DType dtype, Func<int, double> compute, Func<double, double, long, DType, double>? tolerance = null)
     {
         (float[] x, float[] w) = Operands(k);
         Product exact = Product.Forward(x, Array.ConvertAll(w, value => (double)value), null, 1, 32, k);
+        tolerance ??= Tolerances.FourBit;
         int failures = 0;
         for (int i = 0; i < 32; i++)
         {
             double actual = Elements.Round(compute(i), dtype);
-            failures += Math.Abs(actual - exact.Values[i]) <= Tolerances.FourBit(exact.Magnitudes[i], exact.Values[i], k, dtype) ? 0 : 1;
+            failures += Math.Abs(actual - exact.Values[i]) <= tolerance(exact.Magnitudes[i], exact.Values[i], k, dtype) ? 0 : 1;
         }
 
         return failures;

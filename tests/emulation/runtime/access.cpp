@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <link.h>
 
+#include <bit>
 #include <utility>
 #include <vector>
 
@@ -69,7 +70,8 @@ void check_global(Block& block, const void* p, size_t size, bool write, const vo
     if (at + size > allocation->end())
         block.fail(Fault::kGlobalOutOfBounds, code, where, "%s %zu bytes at offset %td of an allocation of %zu bytes", verb, size,
                    at - allocation->begin, allocation->bytes);
-    if (size <= 16 && reinterpret_cast<uintptr_t>(p) % size != 0)
+    // Other sizes are a part of an asynchronous copy, which has an alignment of its own.
+    if (size <= 16 && std::has_single_bit(size) && reinterpret_cast<uintptr_t>(p) % size != 0)
         block.fail(Fault::kMisaligned, code, where, "%s %zu bytes at %p, no multiple of %zu", verb, size, p, size);
 }
 
@@ -117,6 +119,10 @@ inline void observe(const void* p, size_t size, bool write, const void* code) {
 
 extern "C" {
 void __tsan_init() {}
+// Of host code, such as the guards of static variables.
+uint8_t __tsan_atomic8_load(const volatile uint8_t* p, int) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+uint64_t __tsan_atomic64_load(const volatile uint64_t* p, int) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+void __tsan_atomic64_store(volatile uint64_t* p, uint64_t value, int) { __atomic_store_n(p, value, __ATOMIC_RELEASE); }
 void __tsan_func_entry(void*) {}
 void __tsan_func_exit() {}
 void __tsan_vptr_update(void**, void*) {}

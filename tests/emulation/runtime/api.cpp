@@ -30,12 +30,6 @@ thread_local std::string t_text;  // of the last fault, for cudaGetErrorString
 std::mutex g_mutex;
 std::unordered_map<const void*, size_t> g_shared_limit;  // per kernel, what cudaFuncSetAttribute allowed
 
-// The device to emulate: "75", "80", "86", "89" or "90", so that code that chooses by architecture can be tested.
-int architecture() {
-    const char* text = std::getenv("HALFBYTE_EMULATION_ARCHITECTURE");
-    return text != nullptr && std::atoi(text) > 0 ? std::atoi(text) : 90;
-}
-
 int attribute(cudaDeviceAttr which) {
     switch (which) {
         case cudaDevAttrComputeCapabilityMajor:
@@ -77,6 +71,11 @@ cudaError_t driver_function(const char* symbol, void** function, cudaDriverEntry
 }  // namespace
 
 namespace halfbyte::emulation {
+int architecture() {
+    const char* text = std::getenv("HALFBYTE_EMULATION_ARCHITECTURE");
+    return text != nullptr && std::atoi(text) > 0 ? std::atoi(text) : 90;
+}
+
 cudaError_t status(cudaError_t error) {
     if (error != cudaSuccess) t_error = error;
     return error;

@@ -5,6 +5,9 @@
 
 namespace halfbyte::emulation {
 
+// What HALFBYTE_EMULATION_ARCHITECTURE says: 75, 80, 86, 89 or 90, so that code that chooses by architecture can be tested.
+int architecture();
+
 // Remembers an error for cudaGetLastError, and passes it on.
 cudaError_t status(cudaError_t error);
 

@@ -27,6 +27,8 @@ bool Block::is_argument(const void* p) const {
            launch_->argument_bytes;
 }
 
+int Block::architecture() const { return launch_->architecture; }
+
 void Block::prepare(Launch& launch, dim3 index) {
     launch_ = &launch;
     index_ = index;

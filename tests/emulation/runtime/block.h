@@ -70,6 +70,7 @@ class Block {
     bool any_finished() const { return finished_ != 0; }
     Warp& warp() { return *warps_[running_->warp()]; }
     Warp& warp(unsigned index) { return *warps_[index]; }
+    int architecture() const;                  // the device's compute capability
     bool is_argument(const void* p) const;     // the kernel's parameters, on their way to the thread's stack
     std::string name_of(unsigned rank) const;  // "thread (3,0,0)"
 

@@ -174,6 +174,8 @@ void polled() {
     here().poll();
 }
 
+bool since(int architecture) { return here().architecture() >= architecture; }
+
 void count_permute() {
     if (Block* block = Block::current()) block->counters.permute();
 }

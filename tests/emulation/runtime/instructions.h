@@ -27,7 +27,8 @@ int64_t reduce(Reduce kind, uint32_t mask, int64_t value, Site where);
 
 // Memory. `observe` announces an access that the shadow makes itself; the atomic ones are the emulator's.
 void observe(const void* p, unsigned size, bool write, bool atomic);
-void polled();  // the thread looked at memory that another block may change
+void polled();                 // the thread looked at memory that another block may change
+bool since(int architecture);  // whether the device is of this compute capability or later
 void count_permute();
 void count_logic();
 

@@ -11,6 +11,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "api.h"
 #include "block.h"
 #include "device_memory.h"
 #include "special_registers.h"
@@ -204,6 +205,7 @@ cudaError_t run(const cudaLaunchConfig_t& config, const void* function, void (*c
                       .block = config.blockDim,
                       .shared_bytes = config.dynamicSmemBytes,
                       .order = orders[i],
+                      .architecture = architecture(),
                       .counting = g_counting && i == 0,
                       .deadline = std::chrono::steady_clock::now() + time_limit(),
                       .failed = false,

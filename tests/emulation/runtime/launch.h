@@ -21,6 +21,7 @@ struct Launch {
     dim3 grid, block;
     size_t shared_bytes;
     Order order;
+    int architecture;
     bool counting = false;
     std::chrono::steady_clock::time_point deadline;
 

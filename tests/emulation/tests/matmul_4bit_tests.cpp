@@ -1,5 +1,7 @@
 // The kernels of the 4-bit product under emulation, against float64 and within the written bound.
 #include <algorithm>
+#include <cstdio>
+#include <string_view>
 
 #include "cuda/kernels.h"
 #include "tests/products.h"
@@ -15,12 +17,16 @@ struct Case {
     std::vector<Format4Bit> formats = {{}};
     bool bias = false;
     int64_t gap = 0, skew = 0;
+    const char* kernel = "";
 };
 
 // A change of x before the product: to put infinities in.
 using Spoil = void (*)(std::vector<double>&, int64_t K);
 
+// The kernel that is chosen may round weights; of "mma" it is known how.
 void check(const Case& at, DType dtype, Spoil spoil = nullptr) {
+    const test::AskedKernel asked("matmul_4bit", at.kernel);
+    const bool is_mma = at.kernel == std::string_view("mma");
     test::Random random(static_cast<uint64_t>(at.M * 31 + at.K));
     std::vector<double> x = test::random_values(random, at.M * at.K, dtype);
     if (spoil != nullptr) spoil(x, at.K);
@@ -34,6 +40,7 @@ void check(const Case& at, DType dtype, Spoil spoil = nullptr) {
     std::vector<halfbyte_output> targets;
     for (size_t i = 0; i < at.N.size(); ++i) {
         weights.push_back(std::make_unique<test::RandomWeight4Bit>(at.N[i], at.K, at.formats[i % at.formats.size()], 7 + i));
+        if (is_mma) weights[i]->dequantize(dtype);
         descriptors.push_back(weights[i]->descriptor());
         outputs.push_back(std::make_unique<test::DeviceMatrix>(dtype, at.M, at.N[i], at.gap));
         const DType bias_dtype = test::kProductTypes[i % 3];
@@ -61,13 +68,19 @@ void check(const Case& at, DType dtype, Spoil spoil = nullptr) {
                 for (int64_t k = 0; k < at.K; ++k)
                     sum.add(x[static_cast<size_t>(m * at.K + k)] * weights[i]->values[static_cast<size_t>(n * at.K + k)]);
             }
-        const std::string wrong = test::first_wrong(outputs[i]->download(), sums, at.K, dtype);
+        const std::string wrong = test::first_wrong(outputs[i]->download(), sums, at.K, dtype,
+                                                    is_mma ? test::Weights::kAsMultiplied : test::Weights::kExact);
         if (!wrong.empty())
             test::fail(__FILE__, __LINE__,
                        "M=" + std::to_string(at.M) + " N=" + std::to_string(at.N[i]) + " K=" + std::to_string(at.K) + " dtype " +
                            std::to_string(static_cast<int>(dtype)) + " weight " + std::to_string(i) + ": " + wrong);
         EXPECT(outputs[i]->gaps_are_untouched());
     }
+}
+
+void check_mma(Case at, DType dtype, Spoil spoil = nullptr) {
+    at.kernel = "mma";
+    check(at, dtype, spoil);
 }
 
 }  // namespace
@@ -91,10 +104,46 @@ TEST(matmul_4bit_of_any_shape) {
 }
 
 TEST(matmul_4bit_on_tensor_cores) {
+    for (const DType dtype : {DType::kFloat16, DType::kBFloat16}) {
+        for (const int64_t M : {1, 65, 100, 128, 129, 200})
+            for (const int64_t K : {16, 48, 64, 96}) check_mma({M, K, {1, 130, 257}}, dtype);
+        check_mma({129, 320, {1, 257}}, dtype);
+        check_mma({20, 4304, {1, 130}}, dtype);
+        check_mma({129, 4304, {3}}, dtype);
+    }
+}
+
+// Rows that begin in the middle of a block, tables of all kinds, weights and outputs of different sizes in one launch.
+TEST(matmul_4bit_on_tensor_cores_of_every_format) {
+    std::vector<Format4Bit> formats;
+    for (const int32_t type : {HALFBYTE_QUANT_TYPE_FP4, HALFBYTE_QUANT_TYPE_NF4, HALFBYTE_QUANT_TYPE_CUSTOM})
+        for (const bool nested : {false, true})
+            for (const int64_t blocksize : {32, 64, 256, 4096}) formats.push_back({type, blocksize, nested});
+    std::vector<int64_t> rows;
+    for (size_t i = 0; i < formats.size(); ++i) rows.push_back(static_cast<int64_t>(1 + i * 7 % 140));
+    rows[3] = 0;
     for (const DType dtype : {DType::kFloat16, DType::kBFloat16})
-        for (const int64_t M : {5, 17, 65})
-            for (const int64_t K : {32, 96, 320})
-                for (const int64_t N : {1, 130}) check({M, K, {N}}, dtype);
+        for (const int64_t M : {20, 70})
+            for (const int64_t K : {80, 96}) check_mma({M, K, rows, formats, true, M == 20 ? 3 : 8}, dtype);
+}
+
+TEST(matmul_4bit_on_tensor_cores_of_unaligned_activations) {
+    for (const DType dtype : {DType::kFloat16, DType::kBFloat16}) {
+        check_mma({66, 96, {40}, {{}}, true, 0, 1}, dtype);
+        check_mma({66, 96, {40}, {{}}, true, 1, 0}, dtype);
+        check_mma({66, 4304, {40}, {{}}, true, 3, 5}, dtype);
+    }
+}
+
+TEST(matmul_4bit_on_tensor_cores_keeps_infinities_in_their_row) {
+    const Spoil spoil = [](std::vector<double>& x, int64_t K) {
+        x[7] = std::numeric_limits<double>::quiet_NaN();
+        x[static_cast<size_t>(K + 63)] = std::numeric_limits<double>::infinity();
+        x[static_cast<size_t>(2 * K + 40)] = -std::numeric_limits<double>::infinity();
+    };
+    for (const DType dtype : {DType::kFloat16, DType::kBFloat16})
+        for (const int64_t K : {80, 128, 208})
+            check_mma({70, K, {40, 20}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}, {HALFBYTE_QUANT_TYPE_FP4, 32, false}}}, dtype, spoil);
 }
 
 TEST(matmul_4bit_of_every_format) {
@@ -152,25 +201,33 @@ TEST(matmul_4bit_of_tiny_activations) {
     }
 }
 
-// Before sm_80 tensor cores multiply no bfloat16.
+// Before sm_80 tensor cores multiply no bfloat16, and copies pass through registers.
 TEST(matmul_4bit_before_sm_80) {
     const test::Architecture before(75);
     for (const DType dtype : test::kProductTypes) check({20, 96, {40, 7}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 32, true}}, true}, dtype);
+    check_mma({130, 336, {140, 7}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 32, true}}, true}, DType::kFloat16);
+    check_mma({70, 80, {40}, {{}}, true, 1, 1}, DType::kFloat16);
 }
 
-// What the file comment of the kernel promises: neither lookups nor the stages of x conflict, and codes are read once.
+// What the file comment of the kernel promises: nothing in shared memory conflicts, and each weight is decoded once.
 TEST(matmul_4bit_on_tensor_cores_without_conflicts) {
     test::run_in_order({});
-    for (const DType dtype : {DType::kFloat16, DType::kBFloat16}) {
+    for (const int64_t M : {64, 128}) {
         halfbyte::emulation::start_counting();
-        check({64, 256, {128}}, dtype);
+        check_mma({M, 256, {128}}, DType::kBFloat16);
         const auto counts = halfbyte::emulation::stop_counting();
         EXPECT_EQUAL(counts.size(), 1u);
         for (const auto& [kernel, count] : counts) {
             EXPECT(kernel.find("matmul_4bit_mma_kernel") != std::string::npos);
             EXPECT_EQUAL(count.bank_conflicts, 0);
-            EXPECT_EQUAL(count.mma, 128 / 16 * 64 / 8 * 256 / 16 * (dtype == DType::kFloat16 ? 2 : 3));
-            EXPECT_EQUAL(count.barriers, 8 * (256 / 64 + 2));  // one per stage and warp, and two for the end
+            EXPECT_EQUAL(count.mma, 128 / 16 * M / 8 * 256 / 16);
+            EXPECT_EQUAL(count.async_copies, M * 256 * 2 / 16 / 32);
+            EXPECT_EQUAL(count.barriers, 4 * (256 / 64 + 2 * M / 64));            // of warps
+            EXPECT_EQUAL(count.permutes, 128 * 256 / 16 * (8 + 2 * 2 * 8) / 32);  // a table for 16 codes, and their lookup
+            EXPECT_EQUAL(count.shared_loads, 256 / 64 * 4 * (2 * M / 8 + 4 * 4) + M * 128 / 32);  // of warps: x, tables; sums
+            std::printf("    M=%d: %d passes over the banks, %d of them conflicts, %d sectors\n", static_cast<int>(M),
+                        static_cast<int>(count.shared_wavefronts), static_cast<int>(count.bank_conflicts),
+                        static_cast<int>(count.global_sectors));
         }
     }
 }

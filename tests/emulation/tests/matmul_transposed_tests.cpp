@@ -1,4 +1,8 @@
 // The kernels of the transposed products under emulation, against float64 and within the written bound.
+#include <cstdio>
+#include <string_view>
+#include <type_traits>
+
 #include "cuda/kernels.h"
 #include "tests/products.h"
 
@@ -12,6 +16,7 @@ struct Case {
     std::vector<int64_t> N;
     std::vector<Format4Bit> formats = {{}};
     int64_t gap = 0, skew = 0;
+    const char* kernel = "";  // of the 4-bit product
 };
 
 std::unique_ptr<test::RandomWeight4Bit> random_weight(const Case& at, size_t i, const halfbyte_weight_4bit*) {
@@ -29,6 +34,10 @@ cudaError_t run(const MatMulInt8Transposed& op) { return cuda::matmul_int8_trans
 template <class Weight>
 void check_product(const Case& at, DType dtype, bool spoil) {
     using Random = std::remove_pointer_t<decltype(random_weight(at, 0, static_cast<const Weight*>(nullptr)).get())>;
+    const test::AskedKernel asked("matmul_4bit_transposed", at.kernel);
+    // The kernel that is chosen may round weights; of "mma" it is known how. int8 weights are never rounded.
+    const bool is_mma = at.kernel == std::string_view("mma");
+    constexpr bool is_4_bit = std::is_same_v<Weight, halfbyte_weight_4bit>;
     test::Random random(static_cast<uint64_t>(at.M * 31 + at.K));
     std::vector<std::unique_ptr<Random>> weights;
     std::vector<std::unique_ptr<test::DeviceMatrix>> matrices;
@@ -38,6 +47,8 @@ void check_product(const Case& at, DType dtype, bool spoil) {
     int64_t terms = 0;
     for (size_t i = 0; i < at.N.size(); ++i) {
         weights.push_back(random_weight(at, i, static_cast<const Weight*>(nullptr)));
+        if constexpr (is_4_bit)
+            if (is_mma) weights[i]->dequantize(dtype);
         descriptors.push_back(weights[i]->descriptor());
         dy.push_back(test::random_values(random, at.M * at.N[i], dtype));
         if (spoil) {
@@ -58,7 +69,8 @@ void check_product(const Case& at, DType dtype, bool spoil) {
     op.lddx = dx.ld();
     op.workspace = workspace.data();
     EXPECT_SUCCESS(run(op));
-    const std::string wrong = test::first_wrong(dx.download(), test::transposed_sums(weights, dy, at.M, at.K), terms, dtype);
+    const std::string wrong = test::first_wrong(dx.download(), test::transposed_sums(weights, dy, at.M, at.K), terms, dtype,
+                                                is_4_bit && !is_mma ? test::Weights::kExact : test::Weights::kAsMultiplied);
     if (!wrong.empty())
         test::fail(__FILE__, __LINE__,
                    "M=" + std::to_string(at.M) + " N=" + std::to_string(at.N[0]) + " K=" + std::to_string(at.K) + " dtype " +
@@ -69,6 +81,11 @@ void check_product(const Case& at, DType dtype, bool spoil) {
 void check(const Case& at, DType dtype, bool spoil = false) {
     check_product<halfbyte_weight_4bit>(at, dtype, spoil);
     check_product<halfbyte_weight_int8>(at, dtype, spoil);
+}
+
+void check_mma(Case at, DType dtype, bool spoil = false) {
+    at.kernel = "mma";
+    check_product<halfbyte_weight_4bit>(at, dtype, spoil);
 }
 
 }  // namespace
@@ -103,12 +120,39 @@ TEST(transposed_products_of_several_weights) {
         }
 }
 
+TEST(transposed_products_on_tensor_cores) {
+    for (const DType dtype : {DType::kFloat16, DType::kBFloat16}) {
+        for (const int64_t M : {1, 16, 17, 64, 65, 129, 200})
+            for (const auto& [N, K] : {std::pair<int64_t, int64_t>{1, 16}, {31, 48}, {257, 64}, {96, 320}, {130, 136}, {40, 33}})
+                check_mma({M, K, {N}}, dtype);
+        check_mma({70, 144, {40}, {{}}, 3, 1}, dtype);                                     // dy that is not aligned
+        check_mma({130, 144, {41}, {{HALFBYTE_QUANT_TYPE_NF4, 64, false, 1}}, 8}, dtype);  // codes that are not
+        check_mma({5, 4304, {40}}, dtype);
+        check_mma({129, 32, {4304}}, dtype);
+    }
+}
+
+TEST(transposed_products_on_tensor_cores_of_every_format) {
+    std::vector<Format4Bit> formats;
+    for (const int32_t type : {HALFBYTE_QUANT_TYPE_FP4, HALFBYTE_QUANT_TYPE_NF4, HALFBYTE_QUANT_TYPE_CUSTOM})
+        for (const bool nested : {false, true})
+            for (const int64_t blocksize : {32, 64, 256, 4096}) formats.push_back({type, blocksize, nested});
+    std::vector<int64_t> rows;
+    for (size_t i = 0; i < formats.size(); ++i) rows.push_back(static_cast<int64_t>(1 + i * 7 % 70));
+    rows[3] = 0;
+    for (const DType dtype : {DType::kFloat16, DType::kBFloat16})
+        for (const int64_t M : {20, 70})
+            for (const int64_t K : {75, 80, 96}) check_mma({M, K, rows, formats, M == 20 ? 3 : 8}, dtype);
+}
+
 TEST(transposed_products_split_in_depth) {
     for (const DType dtype : test::kProductTypes) check({3, 40, {1100, 600}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype);
 }
 
 TEST(transposed_products_keep_infinities_in_their_row) {
     for (const DType dtype : test::kProductTypes) check({4, 64, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype, true);
+    for (const DType dtype : {DType::kFloat16, DType::kBFloat16})
+        check_mma({130, 80, {40, 7}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype, true);
 }
 
 // Before sm_80 there are no tensor-core products of bfloat16.
@@ -118,21 +162,33 @@ TEST(transposed_products_before_sm_80) {
         check({20, 75, {5, 33, 0, 64, 40}}, dtype);
         check({70, 130, {40}}, dtype, true);
     }
+    check_mma({130, 144, {40, 7}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, DType::kFloat16, true);
+    check_mma({20, 33, {40}, {{}}, 1, 1}, DType::kFloat16);
 }
 
-// Planes and sums in shared memory: what is read at once lies in different banks.
+// Tiles and sums in shared memory: what is read or written at once lies in different banks.
 TEST(transposed_products_without_conflicts) {
     test::run_in_order({});
-    for (const DType dtype : {DType::kFloat16, DType::kBFloat16}) {
-        halfbyte::emulation::start_counting();
-        check({64, 256, {64}}, dtype);
-        const auto counts = halfbyte::emulation::stop_counting();
-        int64_t found = 0;
-        for (const auto& [kernel, count] : counts) {
-            if (kernel.find("transposed_mma_kernel") == std::string::npos) continue;
-            ++found;
-            EXPECT_EQUAL(count.bank_conflicts, 0);
+    for (const int64_t M : {16, 64, 128})
+        for (const DType dtype : {DType::kFloat16, DType::kBFloat16}) {
+            halfbyte::emulation::start_counting();
+            check({M, 256, {64}}, dtype);
+            const auto counts = halfbyte::emulation::stop_counting();
+            int64_t found = 0;
+            for (const auto& [kernel, count] : counts) {
+                if (kernel.find("transposed_mma_kernel") == std::string::npos) continue;
+                ++found;
+                EXPECT_EQUAL(count.bank_conflicts, 0);
+                if (kernel.find("4bit") == std::string::npos) continue;
+                const int64_t blocks = 2, steps = 64 / 32;
+                EXPECT_EQUAL(count.mma, M / 8 * 256 / 16 * 64 / 16);
+                EXPECT_EQUAL(count.async_copies, blocks * M * 64 * 2 / 16 / 32);
+                EXPECT_EQUAL(count.permutes, 64 * 256 / 16 * (8 + 2 * 2 * 8) / 32);  // a table for 16 codes, and their lookup
+                EXPECT_EQUAL(count.barriers, blocks * 4 * (2 + steps + 2 * ((M + 63) / 64)));  // of warps
+                std::printf("    M=%d: %d passes over the banks, %d of them conflicts, %d sectors\n", static_cast<int>(M),
+                            static_cast<int>(count.shared_wavefronts), static_cast<int>(count.bank_conflicts),
+                            static_cast<int>(count.global_sectors));
+            }
+            EXPECT_EQUAL(found, 2);
         }
-        EXPECT_EQUAL(found, 2);
-    }
 }

@@ -2,6 +2,7 @@
 // bound.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include "core/float16.h"
 #include "core/formats.h"
 #include "core/operations.h"
+#include "cuda/kernel_choice.h"
 #include "tests/harness.h"
 
 namespace test {
@@ -100,13 +102,22 @@ struct Sum {
     void add(double term) { value += term, magnitude += std::abs(term); }
 };
 
-// The bound of tests/Halfbyte.Tests/Reference/Tolerances.cs, in its words; not finite exactly where the reference is not.
-inline bool is_close(double actual, const Sum& expected, int64_t terms, halfbyte::DType dtype) {
+// As which numbers the weights of the reference enter.
+enum class Weights {
+    kAsMultiplied,  // those the kernel multiplies by
+    kExact,         // table value times statistic; kernels for 16-bit activations may round it to their type
+};
+
+// The bounds of tests/Halfbyte.Tests/Reference/Tolerances.cs, in their words; not finite exactly where the reference is not.
+inline bool is_close(double actual, const Sum& expected, int64_t terms, halfbyte::DType dtype, Weights weights) {
     const double rounded = round_to(dtype, static_cast<float>(expected.value));
     if (!std::isfinite(rounded)) return std::isnan(rounded) ? std::isnan(actual) : actual == rounded;
-    const double accumulated = (8 + 2 * std::sqrt(static_cast<double>(terms))) * 0x1p-24 * expected.magnitude + 0x1p-149;
     const double unit = dtype == halfbyte::DType::kFloat32 ? 0x1p-24 : dtype == halfbyte::DType::kFloat16 ? 0x1p-11 : 0x1p-8;
     const double smallest = dtype == halfbyte::DType::kFloat32 ? 0x1p-149 : dtype == halfbyte::DType::kFloat16 ? 0x1p-24 : 0x1p-133;
+    const double root = std::sqrt(static_cast<double>(terms));
+    double accumulated = (8 + 2 * root) * 0x1p-24 * expected.magnitude + 0x1p-149;
+    if (weights == Weights::kExact && dtype != halfbyte::DType::kFloat32)
+        accumulated += unit * std::min(1.0, 8 / root) * expected.magnitude + smallest;
     return std::abs(actual - expected.value) <=
            accumulated + std::max(unit * (std::abs(expected.value) + accumulated), smallest / 2);
 }
@@ -118,6 +129,20 @@ class Architecture {
     Architecture(const Architecture&) = delete;
     Architecture& operator=(const Architecture&) = delete;
     ~Architecture() { unsetenv("HALFBYTE_EMULATION_ARCHITECTURE"); }
+};
+
+// While it lives, an operation runs this kernel and no other; none for the one it chooses.
+class AskedKernel {
+   public:
+    AskedKernel(std::string operation, const std::string& name) : operation_(std::move(operation)) {
+        halfbyte::cuda::ask_for_kernel(operation_, name);
+    }
+    AskedKernel(const AskedKernel&) = delete;
+    AskedKernel& operator=(const AskedKernel&) = delete;
+    ~AskedKernel() { halfbyte::cuda::ask_for_kernel(operation_, {}); }
+
+   private:
+    std::string operation_;
 };
 
 // ---- weights -------------------------------------------------------------------------------------------------------------------
@@ -144,7 +169,7 @@ class RandomWeight4Bit {
         for (float& value : nested) value = random.uniform();
         if (blocks > 1) absmax[1] = 0;
         std::vector<float> map(halfbyte::dynamic_signed().begin(), halfbyte::dynamic_signed().end()), offset = {0.7f}, custom(16);
-        for (float& value : custom) value = random.uniform() * 1e6f;
+        for (float& value : custom) value = random.uniform() * 1e4f;
 
         weight_.N = N;
         weight_.K = K;
@@ -170,6 +195,12 @@ class RandomWeight4Bit {
     }
 
     const halfbyte_weight_4bit& descriptor() const { return weight_; }
+
+    // What halfbyte_dequantize_4bit writes: the product in float32, rounded to `dtype`.
+    void dequantize(halfbyte::DType dtype) {
+        for (double& value : values) value = round_to(dtype, static_cast<float>(value));
+    }
+
     std::vector<double> values;  // [N, K]
 
    private:
@@ -227,9 +258,9 @@ std::vector<Sum> transposed_sums(const std::vector<std::unique_ptr<Weight>>& wei
 
 // The first element out of bounds, as a sentence; empty if there is none.
 inline std::string first_wrong(const std::vector<double>& actual, const std::vector<Sum>& expected, int64_t terms,
-                               halfbyte::DType dtype) {
+                               halfbyte::DType dtype, Weights weights = Weights::kAsMultiplied) {
     for (size_t i = 0; i < actual.size(); ++i)
-        if (!is_close(actual[i], expected[i], terms, dtype))
+        if (!is_close(actual[i], expected[i], terms, dtype, weights))
             return "element " + std::to_string(i) + " is " + std::to_string(actual[i]) + ", expected " +
                    std::to_string(expected[i].value);
     return {};

@@ -1,7 +1,9 @@
 // HALFBYTE_SINCE(80, { ... }): the statement on sm_80 and later. Before, reaching it is an error of the host code that chose the
 // kernel, and traps. HALFBYTE_SM90A(...): on sm_90a alone, which is not "90 and later": later architectures do not have these
-// instructions.
+// instructions. since(80): whether this is compiled for sm_80 or later, for kernels that have another way.
 #pragma once
+
+#include <cuda_runtime.h>
 
 #if defined(__CUDA_ARCH__)
 #define HALFBYTE_SINCE(architecture, ...)                   \
@@ -25,3 +27,15 @@
 #else
 #define HALFBYTE_SM90A(...)
 #endif
+
+namespace halfbyte::cuda::ptx {
+
+__device__ constexpr bool since([[maybe_unused]] int architecture) {
+#if defined(__CUDA_ARCH__)
+    return __CUDA_ARCH__ >= architecture * 10;
+#else
+    return true;
+#endif
+}
+
+}  // namespace halfbyte::cuda::ptx

@@ -1,0 +1,76 @@
+// The sixteen values that the codes of one block stand for, rounded to a 16-bit type, in eight registers:
+//
+//   value(code) = round(table[code] * statistic)     one float32 product, one rounding: what halfbyte_dequantize_4bit writes
+//
+// Bytes are looked up by permutes, four codes at a time: the nibbles of a word are the selectors, their top bits choose between the
+// two halves of a table. No lookup goes through shared memory, whose every cycle the tensor-core products need. Per code: 2.6
+// permutes and logic, and 2 more operations to make a table that serves sixteen.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "cuda/device/element.cuh"
+#include "cuda/device/ptx.cuh"
+#include "cuda/device/weights_4bit.cuh"
+
+namespace halfbyte::cuda {
+
+template <class T>
+struct ScaledTable {
+    uint32_t low[4], high[4];  // bytes of the values of codes 4i to 4i + 3
+
+    __device__ __forceinline__ ScaledTable(const float (&table)[16], float statistic) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            const float4 values = *reinterpret_cast<const float4*>(&table[4 * i]);
+            const uint32_t a = pack_two(values.x * statistic, values.y * statistic, T{});
+            const uint32_t b = pack_two(values.z * statistic, values.w * statistic, T{});
+            low[i] = ptx::prmt(a, b, 0x6420);
+            high[i] = ptx::prmt(a, b, 0x7531);
+        }
+    }
+
+    // For codes that do not exist, whatever the table holds.
+    __device__ __forceinline__ void clear() {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) low[i] = high[i] = 0;
+    }
+
+    // The eight values of a word of codes, in order, as pairs.
+    __device__ __forceinline__ void get(uint32_t (&pairs)[8], int first, uint32_t word) const {
+        const uint32_t entries = word & 0x77777777u, halves = (word >> 1 & 0x44444444u) | 0x32103210u;
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {  // four codes; of two, the first is the high nibble
+            const uint32_t entry = entries >> (16 * i), half = halves >> (16 * i);
+            const uint32_t lows = ptx::prmt(ptx::prmt(low[0], low[1], entry), ptx::prmt(low[2], low[3], entry), half);
+            const uint32_t highs = ptx::prmt(ptx::prmt(high[0], high[1], entry), ptx::prmt(high[2], high[3], entry), half);
+            pairs[first + 2 * i] = ptx::prmt(lows, highs, 0x4051);
+            pairs[first + 2 * i + 1] = ptx::prmt(lows, highs, 0x6273);
+        }
+    }
+};
+
+// Sixteen codes of one block, and what they are multiplied with.
+struct SixteenCodes {
+    uint2 words;
+    float statistic;
+
+    // Those from element i on, a multiple of 16.
+    __device__ __forceinline__ void load(const Weight4Bit& weight, int64_t i) {
+        words = ptx::load_streaming(reinterpret_cast<const uint2*>(weight.packed + i / 2));
+        statistic = absmax_of_element(weight, i);
+    }
+
+    // Their values, as pairs; zeros if they do not exist. `table` is aligned to 16 bytes.
+    template <class T>
+    __device__ __forceinline__ void decode(uint32_t (&pairs)[8], const float (&table)[16], bool exist, T) const {
+        ScaledTable<T> values(table, statistic);
+        if (!exist) values.clear();
+        values.get(pairs, 0, words.x);
+        values.get(pairs, 4, words.y);
+    }
+};
+
+}  // namespace halfbyte::cuda
