@@ -48,9 +48,10 @@ bool mma_can(const MatMul4BitTransposed& op, int architecture) {
 
 // From the first row down: the first that can, has rows enough and takes all weights.
 const Kernel kKernels[] = {
-    // Both decode a weight once for each tile of rows, wgmma at 22 weights a clock and multiprocessor (its header), mma at 16 or
-    // so, but wgmma's tiles have 64 rows at least. With 16 rows the products of mma cost as much as its decoding; with fewer,
-    // three quarters of wgmma's would be with rows that do not exist.
+    // Up to 64 rows both are bound by decoding, at 17 weights a clock and multiprocessor. With up to 16 the products of mma are
+    // few,
+    // and its smaller tiles fill the GPU with fewer parts to add. Beyond, they take issue slots from its decoding: 64 rows cost
+    // mma.sync a clock for 16 weights, as much again. wgmma's run beside it.
     {.name = "wgmma",
      .can = wgmma_can,
      .fewest_rows = 17,

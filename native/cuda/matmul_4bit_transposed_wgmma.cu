@@ -15,12 +15,12 @@
 //   tensor cores   1024
 //   shared memory   640  operands: each of 8 products reads 2 KB of dy and 8 KB of W
 //                   384  written: 16 KB of dy, 32 KB of W. In all as much as any product of 16-bit matrices with these tiles
-//   integer units   740  16384 weights, 2.9 instructions each, at 64 a clock
-//   issue           450  of each of four schedulers
+//   integer units   920  of 64 lanes: 16384 weights at 2.9 instructions are 740, loads and the walk through them 180
+//   issue           650  of each of four schedulers
 // A float32 table in shared memory would add 512 clocks to shared memory, which has none left: hence the one in registers. Tiles of
 // 128 columns would read dy twice as often, 1280 clocks. Four warpgroups would leave 128 registers at launch, and a product of 256
-// columns needs more in one instruction than the compiler then grants. With 64 rows the integer units set the pace: 22 weights a
-// clock, three quarters of what memory delivers.
+// columns needs more in one instruction than the compiler then grants. With 64 rows the integer units set the pace: 17 weights a
+// clock, six tenths of what memory delivers.
 // Bytes per weight and tile of rows: 0.5 packed + 0.0625 statistics at block size 64, from the second-level cache but for one tile.
 #include "core/formats.h"
 #include "cuda/device/code_run.cuh"
@@ -42,9 +42,9 @@ constexpr int kPanels = kColumns / kRun;  // of W: 64 lines of 128 bytes each
 
 // Of a block with one or two warpgroups of consumers.
 template <int Consumers>
-inline constexpr int kProducers = kThreads - kGroup* Consumers;
+inline constexpr int kProducers = (3 - Consumers) * kGroup;
 template <int Consumers>
-inline constexpr int kRuns = kPanels* kDepth / kProducers<Consumers>;  // that a producer decodes of a stage
+inline constexpr int kRuns = (kPanels * kDepth) / kProducers<Consumers>;  // that a producer decodes of a stage
 
 // A launch: a tile of dx and a split of the depth is one item. Rows of dx go fastest, so that blocks decode the same weights at the
 // same time.

@@ -56,9 +56,8 @@ struct Product {
     }
 };
 
-void check(const Case& at, DType dtype) {
+void check(const Case& at, DType dtype, Product& product) {
     const test::AskedKernel asked("matmul_4bit_transposed", "wgmma");
-    Product product(at, dtype);
     EXPECT_SUCCESS(product.run(at, dtype));
     const std::string wrong = test::first_wrong(
         product.dx.download(), test::transposed_sums(product.weights, product.dy, at.M, at.K), product.terms, dtype);
@@ -67,6 +66,11 @@ void check(const Case& at, DType dtype) {
                    "M=" + std::to_string(at.M) + " N=" + std::to_string(at.N[0]) + " K=" + std::to_string(at.K) + " dtype " +
                        std::to_string(static_cast<int>(dtype)) + ": " + wrong);
     EXPECT(product.dx.gaps_are_untouched());
+}
+
+void check(const Case& at, DType dtype) {
+    Product product(at, dtype);
+    check(at, dtype, product);
 }
 
 constexpr DType kTypes[] = {DType::kFloat16, DType::kBFloat16};
@@ -127,6 +131,23 @@ TEST(transposed_wgmma_with_gaps) {
 TEST(transposed_wgmma_keeps_infinities_in_their_row) {
     for (const DType dtype : kTypes)
         for (const int64_t M : {4, 70}) check({M, 64, {40, 90}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}, 0, false, true}, dtype);
+}
+
+// A row of infinite weights, in a stage that is followed by one with fewer rows: nothing of it may be left there, where dy is zero.
+TEST(transposed_wgmma_of_infinite_weights) {
+    const Case at{20, 64, {70}};
+    constexpr size_t kRow = 30;  // a block of its own
+    Product product(at, DType::kFloat16);
+    auto* absmax = static_cast<float*>(const_cast<void*>(product.descriptors[0].absmax)) + kRow;
+    float value = 0;
+    cudaMemcpy(&value, absmax, sizeof value, cudaMemcpyDeviceToHost);
+    value *= 1e30f;
+    cudaMemcpy(absmax, &value, sizeof value, cudaMemcpyHostToDevice);
+    for (size_t k = 0; k < 64; ++k) {
+        double& weight = product.weights[0]->values[kRow * 64 + k];
+        if (weight != 0) weight = std::copysign(std::numeric_limits<double>::infinity(), weight);
+    }
+    check(at, DType::kFloat16, product);
 }
 
 // More tiles than multiprocessors: blocks go from one to the next.
