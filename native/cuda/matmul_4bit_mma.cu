@@ -12,8 +12,8 @@
 //
 // Cycles of a multiprocessor of an A100 per step of 128 x 128 x 64:
 //   tensor cores    8 * 16 * 4 products of 16 x 8 x 16, 2 each                                      1024
-//   shared memory   x: written once, 16 KB, and read by four warps, 64 KB, at 128 bytes; codes and
-//                   statistics: 8 rows per load of a warp, 16 + 16 loads                  128 + 512 + 256 = 896 at most
+//   shared memory   x: written once, 16 KB, and read by four warps, 64 KB, at 128 bytes;             128 + 512
+//                   codes and statistics: 8 rows per load of a warp, 16 + 16 loads; 16 of tables     256 + 64 at most
 //   ALU             3.6 permutes, logic and conversions per weight, 64 lanes                         464
 //   issue           74 instructions per lane and 16 codes, and 1500 others, 4 at once                ~470
 // Every weight through a shared table would cost 256 more of shared memory, and weights decoded to shared memory 512. Two blocks
@@ -52,25 +52,17 @@ struct Shared {
     alignas(16) float table[16];
 };
 
-// What a lane takes of its rows of the weight in one step: the 16 codes from `element` on, and those 8 rows further on each.
-__device__ __forceinline__ void load_codes(SixteenCodes (&runs)[kRuns], const Weight4Bit& weight, int64_t element, int64_t K,
-                                           int rows) {
-#pragma unroll
-    for (int r = 0; r < kRuns; ++r, element += 8 * K) {
-        runs[r] = {};
-        if (8 * r < rows) runs[r].load(weight, element);
-    }
-}
-
 // sums += W * x^T over one step. a[strip of 16 rows][product over 16 k].
 template <class T, int Groups, class Tile>
 __device__ __forceinline__ void add_step(float (&sums)[2][Groups][4], const uint32_t (&a)[2][4][4], const Tile& x) {
     const int lane = static_cast<int>(threadIdx.x) % 32, g = lane / 4, t = lane % 4;
+    const int places[2] = {Tile::place(g, 2 * t), Tile::place(g, 2 * t + 1)};  // in row g of every eight
 #pragma unroll
     for (int group = 0; group < Groups; ++group) {
+        if (group % 8 == 0) __syncwarp();  // x is not read further ahead: registers are few
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
-            const uint4 piece = x.at(8 * group + g, 2 * t + half);
+            const uint4 piece = x.pieces[8 * group + g][places[half]];
             const uint32_t b[2][2] = {{piece.x, piece.y}, {piece.z, piece.w}};
 #pragma unroll
             for (int i = 0; i < 2; ++i)
@@ -83,11 +75,12 @@ __device__ __forceinline__ void add_step(float (&sums)[2][Groups][4], const uint
 // Blocks: the tiles of M within those of N, and the splits of K.
 template <class T, int Groups>
 __global__ void __launch_bounds__(kThreads, 2)
-    matmul_4bit_mma_kernel(const __grid_constant__ MatMul4BitBatch batch, const __grid_constant__ StagedMatrix x, int64_t tiles_m,
+    matmul_4bit_mma_kernel(const __grid_constant__ MatMul4BitBatch batch, const __grid_constant__ StagedMatrix x, unsigned tiles_m,
                            int64_t depth, int64_t columns) {
     using Tile = typename Shared<Groups>::Tile;
     Shared<Groups>& shared = shared_memory<Shared<Groups>>();
-    const int64_t tile = blockIdx.x / tiles_m, first_m = blockIdx.x % tiles_m * (8 * Groups), K = batch.weights.K;
+    const unsigned tile = blockIdx.x / tiles_m, tile_m = blockIdx.x % tiles_m;
+    const int64_t K = batch.weights.K;
     const int i = weight_of_tile(batch.weights, tile);
     const Weight4Bit& weight = batch.weights.at[i];
     const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
@@ -100,8 +93,13 @@ __global__ void __launch_bounds__(kThreads, 2)
 
     load_table(shared.table, batch.weights, weight);
     SixteenCodes next[kRuns];
-    load_codes(next, weight, element, K, left > 0 ? rows : 0);
-    TileCopies<Tile, kThreads, Groups == kManyGroups> copies(x, first_m, begin * static_cast<int64_t>(sizeof(T)));
+    const auto load_codes = [&] {
+        load_runs(
+            next, weight, [&](int r) { return element + r * 8 * K; }, [&](int r) { return left > 0 && r * 8 < rows; });
+    };
+    load_codes();
+    TileCopies<Tile, kThreads, Groups == kManyGroups> copies(x, int64_t{tile_m} * (8 * Groups),
+                                                             begin * static_cast<int64_t>(sizeof(T)));
 #pragma unroll
     for (int stage = 0; stage < kStages - 1; ++stage) {
         if (stage < steps) copies.next(shared.x[stage], x);
@@ -127,7 +125,7 @@ __global__ void __launch_bounds__(kThreads, 2)
         }
         left -= kStep;
         element += kStep;
-        load_codes(next, weight, element, K, left > 0 ? rows : 0);
+        load_codes();
         add_step<T>(sums, a, shared.x[stage]);
         stage = stage + 1 == kStages ? 0 : stage + 1;
     }
@@ -135,7 +133,7 @@ __global__ void __launch_bounds__(kThreads, 2)
     const bool is_split = gridDim.y > 1;
     for_each_sum_of_strips<kThreads, 8 * Groups>(
         shared.sums, sums, warp * kRowsOfWarp, 0, [&](int row_of_x, int row_of_weight, float sum) {
-            const int64_t m = first_m + row_of_x, row = (tile - weight.first) * kMmaTile + row_of_weight;
+            const int64_t m = int64_t{tile_m} * (8 * Groups) + row_of_x, row = (tile - weight.first) * kMmaTile + row_of_weight;
             if (m >= batch.M || row >= weight.N) return;
             if (is_split) batch.partials[(blockIdx.y * batch.M + m) * columns + batch.columns[i] + row] = sum;
             else store<T>(batch.outputs[i], m, row, sum);
@@ -151,7 +149,7 @@ cudaError_t run(const MatMul4BitBatch& batch, const StagedMatrix& x, int64_t col
                     .block = kThreads,
                     .shared_bytes = sizeof(Shared<Groups>),
                     .stream = stream};
-    return launch(at, matmul_4bit_mma_kernel<T, Groups>, batch, x, tiles_m, depth, columns);
+    return launch(at, matmul_4bit_mma_kernel<T, Groups>, batch, x, static_cast<unsigned>(tiles_m), depth, columns);
 }
 
 template <class T>

@@ -12,9 +12,8 @@
 //
 // Cycles of a multiprocessor of an A100 per step of 128 x 128 x 32:
 //   tensor cores    8 * 16 * 2 products of 16 x 8 x 16, 2 each                                       512
-//   shared memory   dy: written once, 8 KB, and read twice; W: the same; four warps of 64 x 64,
-//                   at 128 bytes; codes and statistics: 8 rows per load of a warp, 8 + 8 loads       64 + 128 + 64 + 128 + 128 =
-//                   512 at most
+//   shared memory   dy and W: written once, 8 KB, and read twice, 16 KB, at 128 bytes               2 * (64 + 128)
+//                   codes and statistics: 8 rows per load of a warp, 8 + 8 loads; 16 of tables      128 + 64 at most
 //   ALU             3.6 permutes, logic and conversions per weight, 64 lanes                         230
 // Two blocks fit a multiprocessor, by registers and (40 KB) in the 100 KB of sm_86.
 //
@@ -64,11 +63,8 @@ class WeightSteps {
 
     // Loads the codes of a step.
     __device__ __forceinline__ void load(const Weight4Bit& weight) {
-#pragma unroll
-        for (int r = 0; r < kRuns; ++r) {
-            runs_[r] = {};
-            if (is_whole_ && exists(r)) runs_[r].load(weight, element_ + 64 * r);
-        }
+        load_runs(
+            runs_, weight, [&](int r) { return element_ + 64 * r; }, [&](int r) { return is_whole_ && exists(r); });
     }
 
     // Decodes run r of the step that was loaded.

@@ -14,12 +14,12 @@
 namespace halfbyte::cuda {
 namespace {
 
-constexpr int kWPlanes = 1, kDPlanes = 3;
+constexpr int kPlanes = 3;  // of dy
 constexpr float kInverse127 = 1.0f / 127.0f;
 
 template <int Groups>
 union Shared {
-    TransposedStage<kWPlanes, kDPlanes, Groups> stage;
+    TransposedStage<kPlanes, Groups> stage;
     SumTile<float, Groups> sums;
 };
 
@@ -62,7 +62,7 @@ __global__ void __launch_bounds__(kTransposedThreads, 1)
                     if (column + e < end) values[e] *= weight.absmax[column + e] * kInverse127;
             });
             __syncthreads();
-            add_transposed<false>(sums, shared.stage);  // codes have one plane, so infinities need no care
+            add_transposed(sums, shared.stage);
             __syncthreads();
         }
     }

@@ -63,12 +63,6 @@ struct SixteenCodes {
     uint2 words;
     float statistic;
 
-    // Those from element i on, a multiple of 16.
-    __device__ __forceinline__ void load(const Weight4Bit& weight, int64_t i) {
-        words = ptx::load_streaming(reinterpret_cast<const uint2*>(weight.packed + i / 2));
-        statistic = absmax_of_element(weight, i);
-    }
-
     // Their values, as pairs; zeros if they do not exist. `table` is aligned to 16 bytes.
     template <class T>
     __device__ __forceinline__ void decode(uint32_t (&pairs)[8], const float (&table)[16], bool exist, T) const {
@@ -78,5 +72,26 @@ struct SixteenCodes {
         values.get(pairs, 4, words.y);
     }
 };
+
+// Run r of `Runs` begins at element(r), a multiple of 16; nothing is loaded where exists(r) is false. Statistics come after all
+// codes, and what nested ones take in a row is taken for all runs at once.
+template <int Runs, class Element, class Exists>
+__device__ __forceinline__ void load_runs(SixteenCodes (&runs)[Runs], const Weight4Bit& weight, const Element& element,
+                                          const Exists& exists) {
+#pragma unroll
+    for (int r = 0; r < Runs; ++r) {
+        runs[r] = {};
+        if (exists(r)) runs[r].words = ptx::load_streaming(reinterpret_cast<const uint2*>(weight.packed + element(r) / 2));
+    }
+    if (weight.is_nested) {
+#pragma unroll
+        for (int r = 0; r < Runs; ++r)
+            if (exists(r)) runs[r].statistic = absmax_at<true>(weight.statistics, element(r));
+    } else {
+#pragma unroll
+        for (int r = 0; r < Runs; ++r)
+            if (exists(r)) runs[r].statistic = absmax_at<false>(weight.statistics, element(r));
+    }
+}
 
 }  // namespace halfbyte::cuda

@@ -19,7 +19,8 @@ struct SwizzledTile {
     static constexpr int kRows = Rows, kPieces = Pieces;
     alignas(128) uint4 pieces[Rows][Pieces];
 
-    __device__ __forceinline__ static int place(int row, int piece) { return piece ^ (Pieces == 4 ? row / 2 % 4 : row % 8); }
+    // Where a piece of a row lies in it: the same every eight rows.
+    __device__ __forceinline__ static int place(int row, int piece) { return piece ^ (Pieces == 4 ? row >> 1 & 3 : row & 7); }
     __device__ __forceinline__ uint4& at(int row, int piece) { return pieces[row][place(row, piece)]; }
     __device__ __forceinline__ const uint4& at(int row, int piece) const { return pieces[row][place(row, piece)]; }
 };

@@ -1,8 +1,7 @@
 // A tile of dx = dy * W on tensor cores: 128 columns of dx by 16 or 64 rows, in stages of 32 rows of W.
 //
-// Both operands lie in shared memory as planes of bfloat16 whose sum is the operand exactly (planes.cuh), so the error is that of
-// float32 sums: the 32 terms of a stage are summed on their own, and join the sum of the rest in float32. bfloat16 has the range of
-// float32, so float16 gradients, in two planes, and float32 ones, in three, lose nothing.
+// W is bfloat16 as it is; dy lies in shared memory as planes of bfloat16 whose sum it is exactly (planes.cuh), so the error is that
+// of float32 sums: the 32 terms of a stage are summed on their own, and join the sum of the rest in float32.
 //
 // The columns of dx are the 16-row operand: warp w owns columns 16w to 16w + 15. W is staged as it lies in memory, [n][k], and
 // transposed on the way to registers; dy, [m][n], already has the other operand's order. What eight lanes store or read at once,
@@ -22,11 +21,11 @@ namespace halfbyte::cuda {
 
 inline constexpr int kTransposedThreads = 256, kTransposedColumns = 128, kTransposedDepth = 32;
 
-// WPlanes, DPlanes: of W and dy. Groups: of eight rows of dy.
-template <int WPlanes, int DPlanes, int Groups>
+// Planes: of dy. Groups: of eight rows of dy.
+template <int Planes, int Groups>
 struct TransposedStage {
-    alignas(16) uint16_t w[WPlanes][kTransposedDepth][kTransposedColumns + 8];
-    alignas(16) uint16_t d[DPlanes][8 * Groups][kTransposedDepth];  // columns by column_of
+    alignas(16) uint16_t w[kTransposedDepth][kTransposedColumns + 8];
+    alignas(16) uint16_t d[Planes][8 * Groups][kTransposedDepth];  // columns by column_of
 };
 
 // Where column n (a multiple of 8) of row m of dy begins.
@@ -45,8 +44,8 @@ __device__ __forceinline__ void store_planes(const float (&values)[8], const Pla
 
 // Rows first_n and on of W, columns first_k and on. `load(values, n, k)` gives elements k to k + 7 of row n, zero where there are
 // none.
-template <int WPlanes, int DPlanes, int Groups, class Load>
-__device__ __forceinline__ void stage_weights(TransposedStage<WPlanes, DPlanes, Groups>& stage, int64_t first_n, int64_t first_k,
+template <int Planes, int Groups, class Load>
+__device__ __forceinline__ void stage_weights(TransposedStage<Planes, Groups>& stage, int64_t first_n, int64_t first_k,
                                               const Load& load) {
     constexpr int kRuns = kTransposedColumns / 8;
 #pragma unroll
@@ -54,24 +53,20 @@ __device__ __forceinline__ void stage_weights(TransposedStage<WPlanes, DPlanes, 
         const int run = static_cast<int>(threadIdx.x) + i * kTransposedThreads, n = run / kRuns, k = run % kRuns * 8;
         float values[8];
         load(values, first_n + n, first_k + k);
-        store_planes<WPlanes>(values, [&](int p) { return &stage.w[p][n][k]; });
+        store_planes<1>(values, [&](int) { return &stage.w[n][k]; });
     }
 }
 
-// Rows first_m and on of dy, columns first_n and on; as above. Returns whether any is infinite or NaN.
-template <int WPlanes, int DPlanes, int Groups, class Load>
-__device__ __forceinline__ bool stage_gradients(TransposedStage<WPlanes, DPlanes, Groups>& stage, int64_t first_m, int64_t first_n,
+// Rows first_m and on of dy, columns first_n and on; as above.
+template <int Planes, int Groups, class Load>
+__device__ __forceinline__ void stage_gradients(TransposedStage<Planes, Groups>& stage, int64_t first_m, int64_t first_n,
                                                 const Load& load) {
     constexpr int kRuns = kTransposedDepth / 8;
     const int run = static_cast<int>(threadIdx.x), m = run / kRuns, n = run % kRuns * 8;
-    if (run >= 8 * Groups * kRuns) return false;
+    if (run >= 8 * Groups * kRuns) return;
     float values[8];
     load(values, first_m + m, first_n + n);
-    store_planes<DPlanes>(values, [&](int p) { return &stage.d[p][m][column_of(m, n)]; });
-    bool special = false;
-#pragma unroll
-    for (const float value : values) special |= (__float_as_uint(value) & 0x7f800000u) == 0x7f800000u;
-    return special;
+    store_planes<Planes>(values, [&](int p) { return &stage.d[p][m][column_of(m, n)]; });
 }
 
 // Eight elements of a row of dy that has `count` elements from here on.
@@ -81,33 +76,24 @@ __device__ __forceinline__ void load_gradients(float (&values)[8], const T* from
     else load_eight(values, from, count);
 }
 
-// sums += stage. Special: whether dy holds infinities or NaN, which only the first plane of W may meet.
-template <bool Special, int WPlanes, int DPlanes, int Groups>
-__device__ __forceinline__ void add_transposed(float (&sums)[Groups][4], const TransposedStage<WPlanes, DPlanes, Groups>& stage) {
+// sums += stage.
+template <int Planes, int Groups>
+__device__ __forceinline__ void add_transposed(float (&sums)[Groups][4], const TransposedStage<Planes, Groups>& stage) {
     const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32, matrix = lane / 8;
-    uint32_t a[2][WPlanes][4];  // [16 rows of W][plane]
+    uint32_t a[2][4];  // [16 rows of W]
 #pragma unroll
     for (int step = 0; step < 2; ++step)
-#pragma unroll
-        for (int p = 0; p < WPlanes; ++p)
-            ptx::load_matrix_transposed(a[step][p], &stage.w[p][16 * step + matrix / 2 * 8 + lane % 8][16 * warp + matrix % 2 * 8]);
+        ptx::load_matrix_transposed(a[step], &stage.w[16 * step + matrix / 2 * 8 + lane % 8][16 * warp + matrix % 2 * 8]);
 #pragma unroll
     for (int group = 0; group < Groups; ++group) {
         float part[4] = {};
 #pragma unroll
-        for (int d = DPlanes - 1; d >= 0; --d) {  // small terms first
+        for (int p = Planes - 1; p >= 0; --p) {  // small terms first
             uint32_t words[4];
-            ptx::load_matrix(words, &stage.d[d][8 * group + lane % 8][column_of(lane % 8, matrix * 8)]);
+            ptx::load_matrix(words, &stage.d[p][8 * group + lane % 8][column_of(lane % 8, matrix * 8)]);
+            const uint32_t b[2][2] = {{words[0], words[1]}, {words[2], words[3]}};
 #pragma unroll
-            for (int w = WPlanes - 1; w >= 0; --w) {
-                uint32_t b[2][2] = {{words[0], words[1]}, {words[2], words[3]}};
-                if (Special && w > 0) {
-#pragma unroll
-                    for (int i = 0; i < 4; ++i) b[i / 2][i % 2] = without_special<__nv_bfloat16>(words[i]);
-                }
-#pragma unroll
-                for (int step = 0; step < 2; ++step) ptx::mma_m16n8k16_bf16(part, a[step][w], b[step]);
-            }
+            for (int step = 0; step < 2; ++step) ptx::mma_m16n8k16_bf16(part, a[step], b[step]);
         }
 #pragma unroll
         for (int e = 0; e < 4; ++e) sums[group][e] += part[e];
