@@ -155,12 +155,20 @@ verb_test() {
 test_emulated() {
     build_emulated
     run_tests emulation_tests "$native_build/emulation_tests"
+    test_benchmark
     (($# > 0)) || set -- --filter 'FullyQualifiedName~\(cuda:0\)|FullyQualifiedName~\("cuda:0"\)'
     local project
     for project in Halfbyte.Tests Halfbyte.Checkpoints.Tests; do
         HALFBYTE_LIBRARY=$PWD/$emulated_library HALFBYTE_REQUIRE_DEVICES=cuda \
             run_tests "$project, emulated cuda:0" "$(test_program $project)" "$@"
     done
+}
+
+# The kernel benchmark on the emulated device, and the pictures of what it wrote.
+test_benchmark() {
+    local json=artifacts/kernel_benchmark.json
+    HALFBYTE_BENCHMARK_JSON=$json run_tests kernel_benchmark_tests "$native_build/kernel_benchmark_tests"
+    ! have python3 || run_tests "kernel_benchmark pictures" python3 benchmarks/plot.py --check "$json" artifacts/kernel_benchmark_pictures
 }
 
 test_program() { printf '%s' "artifacts/bin/$1/${configuration,,}/$1"; }
@@ -172,7 +180,7 @@ run_tests() {
     say "$title"
     # The exit status is kept apart: a run that dies without a summary must not look like one without failures.
     if ! "$@" 2>&1 | tee "$log"; then broken=1; fi
-    # "succeeded: 7" is how an NUnit program says it, "7 passed, 0 failed" the emulator's.
+    # "succeeded: 7" is how an NUnit program says it, "7 passed, 0 failed" how the others do.
     local p f s
     read -r p f s < <(sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
         $1 == "succeeded:" { p = $2 } $1 == "failed:" { f = $2 } $1 == "skipped:" { s = $2 }
@@ -228,7 +236,7 @@ verb_format() {
     require_dotnet
     have clang-format || install_packages clang-format
     local sources
-    mapfile -t sources < <(find native tests/emulation tests/gpu \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \))
+    mapfile -t sources < <(find native tests/emulation tests/gpu benchmarks/kernels \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \))
     if [[ ${1:-} == --check ]]; then
         clang-format --dry-run --Werror "${sources[@]}"
         dotnet format whitespace Halfbyte.slnx --verify-no-changes --exclude bindings/Generated

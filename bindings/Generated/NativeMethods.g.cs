@@ -23,6 +23,12 @@ namespace Halfbyte.Bindings
         HALFBYTE_DTYPE_BFLOAT16 = 3
     }
 
+    public enum halfbyte_index_type
+    {
+        HALFBYTE_INDEX_TYPE_INT32 = 1,
+        HALFBYTE_INDEX_TYPE_INT64 = 2
+    }
+
     public enum halfbyte_quant_type
     {
         HALFBYTE_QUANT_TYPE_FP4 = 1,
@@ -239,6 +245,9 @@ namespace Halfbyte.Bindings
 
             [DllImport("halfbyte", EntryPoint = "halfbyte_dequantize_4bit", CallingConvention = __CallingConvention.Cdecl)]
             internal static extern int halfbyte_dequantize_4bit(__IntPtr stream, __IntPtr weight, __IntPtr output, int dtype);
+
+            [DllImport("halfbyte", EntryPoint = "halfbyte_lookup_4bit", CallingConvention = __CallingConvention.Cdecl)]
+            internal static extern int halfbyte_lookup_4bit(__IntPtr stream, __IntPtr weight, __IntPtr indices, int index_type, long M, __IntPtr output, int dtype, long ldoutput);
 
             [DllImport("halfbyte", EntryPoint = "halfbyte_quantize_blockwise", CallingConvention = __CallingConvention.Cdecl)]
             internal static extern int halfbyte_quantize_blockwise(__IntPtr stream, __IntPtr input, int dtype, long n, long blocksize, float* codebook, byte* codes, float* absmax);

@@ -86,7 +86,7 @@ public sealed class CheckpointReader : IDisposable
             : QuantizedWeightReader.ReadState(weight, Limits);
     }
 
-    /// <summary>Loads a quantized weight onto a stream's device.</summary>
+    /// <summary>Loads a quantized weight onto a stream's device: that of a linear layer, or of an embedding, which has the same parts.</summary>
     /// <param name="name">The weight or its module: <c>model.layers.3.mlp.up_proj.weight</c> or <c>model.layers.3.mlp.up_proj</c>.</param>
     /// <param name="stream">A stream of the device.</param>
     /// <returns>A <see cref="FourBitTensor"/> or an <see cref="Int8Tensor"/>, owned by the caller.</returns>

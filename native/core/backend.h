@@ -45,6 +45,7 @@ struct Backend {
     // Operations, one file each in the backend's folder.
     void (*quantize_4bit)(Stream& stream, const Quantize4Bit& op);
     void (*dequantize_4bit)(Stream& stream, const Dequantize4Bit& op);
+    void (*lookup_4bit)(Stream& stream, const Lookup4Bit& op);
     void (*quantize_blockwise)(Stream& stream, const QuantizeBlockwise& op);
     void (*dequantize_blockwise)(Stream& stream, const DequantizeBlockwise& op);
     void (*double_quantize)(Stream& stream, const DoubleQuantize& op);

@@ -18,6 +18,13 @@ enum class DType : int32_t {
 
 constexpr int64_t size_of(DType dtype) { return dtype == DType::kFloat32 ? 4 : 2; }
 
+enum class IndexType : int32_t {
+    kInt32 = HALFBYTE_INDEX_TYPE_INT32,
+    kInt64 = HALFBYTE_INDEX_TYPE_INT64,
+};
+
+constexpr int64_t size_of(IndexType type) { return type == IndexType::kInt32 ? 4 : 8; }
+
 enum class QuantType : int32_t {
     kFp4 = HALFBYTE_QUANT_TYPE_FP4,
     kNf4 = HALFBYTE_QUANT_TYPE_NF4,
@@ -45,6 +52,16 @@ struct Dequantize4Bit {
     halfbyte_weight_4bit weight;
     void* output;  // [N*K]
     DType dtype;
+};
+
+struct Lookup4Bit {
+    halfbyte_weight_4bit weight;
+    const void* indices;  // [M]; where the device is the CPU, all of them rows of the weight
+    IndexType index_type;
+    int64_t M;
+    void* output;  // [M, K]
+    DType dtype;
+    int64_t ldoutput;
 };
 
 struct QuantizeBlockwise {

@@ -114,6 +114,7 @@ const Backend& cpu_backend() {
         .fill = cpu::fill,
         .quantize_4bit = cpu::quantize_4bit,
         .dequantize_4bit = cpu::dequantize_4bit,
+        .lookup_4bit = cpu::lookup_4bit,
         .quantize_blockwise = cpu::quantize_blockwise,
         .dequantize_blockwise = cpu::dequantize_blockwise,
         .double_quantize = cpu::double_quantize,

@@ -1,4 +1,4 @@
-// 4-bit dequantization: the reference, and the entry that cuts a tensor into parts.
+// 4-bit dequantization: the reference, any part of a tensor, and the entry that cuts a whole one into parts.
 //
 //   output[i] = round(codebook[code(i)] * absmax(i / blocksize))
 //
@@ -21,11 +21,12 @@ void dequantize_4bit(const Dequantize4BitPart& part) {
     with_element(part.dtype, [&](auto element) {
         using Element = decltype(element);
         auto* output = static_cast<typename Element::Type*>(part.output);
-        for (int64_t first = part.first; first < part.last; first += weight.blocksize) {
-            const float absmax = absmax_of(weight, first / weight.blocksize);
-            for (int64_t i = first; i < std::min(first + weight.blocksize, part.last); ++i) {
+        for (int64_t i = part.first; i < part.last;) {
+            const int64_t block = i / weight.blocksize, end = std::min((block + 1) * weight.blocksize, part.last);
+            const float absmax = absmax_of(weight, block);
+            for (; i < end; ++i) {
                 const unsigned code = i % 2 == 0 ? packed[i / 2] >> 4 : packed[i / 2] & 15;
-                output[i] = Element::store(part.codebook[code] * absmax);
+                *output++ = Element::store(part.codebook[code] * absmax);
             }
         }
     });
@@ -47,37 +48,42 @@ Kernel kernel_of(Path path) {
     return scalar::dequantize_4bit;
 }
 
+}  // namespace
+
 const float* codebook_of(const halfbyte_weight_4bit& weight) {
     if (weight.codebook != nullptr) return static_cast<const float*>(weight.codebook);
     return weight.quant_type == HALFBYTE_QUANT_TYPE_FP4 ? kFp4.data() : kNf4.data();
 }
 
-// Elements per unit of work: enough that starting a thread pays.
-constexpr int64_t kGrain = 32768;
-
-// An output of this many bytes leaves the caches before anyone reads it back.
-constexpr int64_t kStreamingBytes = 32 << 20;
-
-}  // namespace
+void dequantize_4bit(Path path, const Dequantize4BitPart& part) {
+    constexpr int64_t kRun = kDequantize4BitRun;
+    const int64_t begin = std::min(ceil_div(part.first, kRun) * kRun, part.last);
+    const int64_t end = std::max(part.last / kRun * kRun, begin);
+    const auto run = [&](Kernel kernel, int64_t first, int64_t last) {
+        if (first == last) return;
+        Dequantize4BitPart piece = part;
+        piece.output = static_cast<char*>(part.output) + (first - part.first) * size_of(part.dtype);
+        piece.first = first;
+        piece.last = last;
+        kernel(piece);
+    };
+    run(scalar::dequantize_4bit, part.first, begin);
+    run(kernel_of(path), begin, end);
+    run(scalar::dequantize_4bit, end, part.last);
+}
 
 void dequantize_4bit(Stream& stream, const Dequantize4Bit& op) {
     const CpuStream& cpu = cpu_stream(stream);
-    const Kernel kernel = kernel_of(cpu.path);
-    const halfbyte_weight_4bit& weight = op.weight;
-    const int64_t n = weight.N * weight.K;
-    const auto run = [&](Kernel chosen, int64_t first, int64_t last) {
-        chosen({.weight = &weight,
-                .codebook = codebook_of(weight),
-                .output = op.output,
-                .dtype = op.dtype,
-                .streaming = n * size_of(op.dtype) >= kStreamingBytes,
-                .first = first,
-                .last = last});
-    };
-    // A grain is a multiple of every block size, so parts start at blocks and at whole bytes.
-    const int64_t full = n - n % weight.blocksize;
-    cpu.parallel_for(full, kGrain, [&](int64_t first, int64_t last) { run(kernel, first, last); });
-    if (full < n) run(scalar::dequantize_4bit, full, n);
+    const int64_t n = op.weight.N * op.weight.K, size = size_of(op.dtype);
+    cpu.parallel_for(n, kDequantize4BitGrain, [&](int64_t first, int64_t last) {
+        dequantize_4bit(cpu.path, {.weight = &op.weight,
+                                   .codebook = codebook_of(op.weight),
+                                   .output = static_cast<char*>(op.output) + first * size,
+                                   .dtype = op.dtype,
+                                   .streaming = n * size >= kDequantize4BitStreaming,
+                                   .first = first,
+                                   .last = last});
+    });
 }
 
 }  // namespace halfbyte::cpu

@@ -2,22 +2,37 @@
 #pragma once
 
 #include "core/operations.h"
+#include "features.h"
 
 namespace halfbyte::cpu {
 
-// Elements first to last - 1 of a weight; `first` starts a block.
+// Elements first to last - 1 of a weight.
 struct Dequantize4BitPart {
     const halfbyte_weight_4bit* weight;
     const float* codebook;  // [16]: the weight's own or its quant type's
-    void* output;           // of the whole weight
+    void* output;           // where element `first` goes
     DType dtype;
     bool streaming;  // the output is larger than the caches: write around them
     int64_t first;
     int64_t last;
 };
 
-// A kernel runs on the calling thread. The vector kernels take full blocks only; the entry gives a last block that is shorter to
-// the reference.
+// The values of any part, on the calling thread: the path's kernel, and the reference for what its runs leave at either end.
+void dequantize_4bit(Path path, const Dequantize4BitPart& part);
+
+// The table of a weight: its own, or its quant type's.
+const float* codebook_of(const halfbyte_weight_4bit& weight);
+
+// Elements per unit of work: enough that starting a thread pays.
+inline constexpr int64_t kDequantize4BitGrain = 32768;
+
+// An output of this many bytes leaves the caches before anyone reads it back.
+inline constexpr int64_t kDequantize4BitStreaming = 32 << 20;
+
+// What the vector kernels decode at a time. They take parts that start and end at multiples of it, which no block divides.
+inline constexpr int64_t kDequantize4BitRun = 32;
+
+// A kernel runs on the calling thread.
 namespace scalar {
 void dequantize_4bit(const Dequantize4BitPart& part);
 }
@@ -54,6 +69,25 @@ class Statistics {
     float offset_;
     int shift_;
 };
+
+// Where element 0 would go, were it of the part: one counter then serves codes and outputs, which is worth a tenth of the time.
+inline char* origin_of(const Dequantize4BitPart& part, int64_t element_size) {
+    return reinterpret_cast<char*>(reinterpret_cast<uintptr_t>(part.output) - static_cast<uintptr_t>(part.first * element_size));
+}
+
+// Calls body(first, last) for every block of a part; those at its ends may be cut.
+template <class Body>
+inline void for_each_block(const Dequantize4BitPart& part, const Body& body) {
+    const int64_t blocksize = part.weight->blocksize, rest = part.first % blocksize;
+    int64_t first = part.first;
+    if (rest != 0) {
+        const int64_t left = blocksize - rest, last = left < part.last - first ? first + left : part.last;
+        body(first, last);
+        first = last;
+    }
+    for (; first + blocksize <= part.last; first += blocksize) body(first, first + blocksize);
+    if (first < part.last) body(first, part.last);
+}
 
 }  // namespace
 }  // namespace halfbyte::cpu

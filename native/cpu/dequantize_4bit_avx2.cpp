@@ -37,10 +37,10 @@ struct Decoder {
     }
 
     template <bool streaming>
-    void operator()(const uint8_t* packed, int64_t i, void* output) const {
-        const __m256i codes = _mm256_permute4x64_epi64(unpack(packed + i / 2), _MM_SHUFFLE(3, 1, 2, 0));
+    void operator()(const uint8_t* packed, void* output) const {
+        const __m256i codes = _mm256_permute4x64_epi64(unpack(packed), _MM_SHUFFLE(3, 1, 2, 0));
         const __m256i first = _mm256_shuffle_epi8(planes[0], codes), second = _mm256_shuffle_epi8(planes[1], codes);
-        uint16_t* destination = static_cast<uint16_t*>(output) + i;
+        auto* destination = static_cast<uint16_t*>(output);
         store_256<streaming>(destination, _mm256_unpacklo_epi8(first, second));
         store_256<streaming>(destination + 16, _mm256_unpackhi_epi8(first, second));
     }
@@ -65,13 +65,13 @@ struct Decoder<DType::kFloat32> {
     }
 
     template <bool streaming>
-    void operator()(const uint8_t* packed, int64_t i, void* output) const {
-        const __m256i codes = _mm256_permutevar8x32_epi32(unpack(packed + i / 2), _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+    void operator()(const uint8_t* packed, void* output) const {
+        const __m256i codes = _mm256_permutevar8x32_epi32(unpack(packed), _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
         const __m256i first = _mm256_shuffle_epi8(planes[0], codes), second = _mm256_shuffle_epi8(planes[1], codes);
         const __m256i third = _mm256_shuffle_epi8(planes[2], codes), fourth = _mm256_shuffle_epi8(planes[3], codes);
         const __m256i low_halves = _mm256_unpacklo_epi8(first, second), more_low_halves = _mm256_unpackhi_epi8(first, second);
         const __m256i high_halves = _mm256_unpacklo_epi8(third, fourth), more_high_halves = _mm256_unpackhi_epi8(third, fourth);
-        float* destination = static_cast<float*>(output) + i;
+        auto* destination = static_cast<float*>(output);
         store_256<streaming>(destination, _mm256_unpacklo_epi16(low_halves, high_halves));
         store_256<streaming>(destination + 8, _mm256_unpackhi_epi16(low_halves, high_halves));
         store_256<streaming>(destination + 16, _mm256_unpacklo_epi16(more_low_halves, more_high_halves));
@@ -85,11 +85,14 @@ void dequantize(const Dequantize4BitPart& part) {
     const Statistics statistics(*part.weight);
     const int64_t blocksize = part.weight->blocksize;
     const uint8_t* packed = static_cast<const uint8_t*>(part.weight->packed);
-    for (int64_t first = part.first; first < part.last; first += blocksize) {
+    constexpr int64_t kSize = size_of(dtype);
+    char* const origin = origin_of(part, kSize);
+    for_each_block(part, [&](int64_t first, int64_t last) {
         const __m256 absmax = _mm256_set1_ps(statistics[first / blocksize]);
         const Decoder<dtype> decode(_mm256_mul_ps(low, absmax), _mm256_mul_ps(high, absmax));
-        for (int64_t i = first; i < first + blocksize; i += 32) decode.template operator()<streaming>(packed, i, part.output);
-    }
+        for (int64_t i = first; i < last; i += kDequantize4BitRun)
+            decode.template operator()<streaming>(packed + i / 2, origin + i * kSize);
+    });
     if constexpr (streaming) _mm_sfence();
 }
 

@@ -58,13 +58,12 @@ void dequantize(const Dequantize4BitPart& part) {
     const Statistics statistics(*part.weight);
     const int64_t blocksize = part.weight->blocksize;
     const uint8_t* packed = static_cast<const uint8_t*>(part.weight->packed);
-    char* output = static_cast<char*>(part.output);
-    for (int64_t first = part.first; first < part.last; first += blocksize) {
-        const __m512 absmax = _mm512_set1_ps(statistics[first / blocksize]);
-        const __m512i table = decode.table_of(_mm512_mul_ps(codebook, absmax));
-        for (int64_t i = first; i < first + blocksize; i += decode.kElements)
-            store_512<streaming>(output + i * (64 / decode.kElements), decode(packed + i / 2, table));
-    }
+    char* const origin = origin_of(part, 64 / decode.kElements);
+    for_each_block(part, [&](int64_t first, int64_t last) {
+        const __m512i table = decode.table_of(_mm512_mul_ps(codebook, _mm512_set1_ps(statistics[first / blocksize])));
+        for (int64_t i = first; i < last; i += decode.kElements)
+            store_512<streaming>(origin + i * (64 / decode.kElements), decode(packed + i / 2, table));
+    });
     if constexpr (streaming) _mm_sfence();
 }
 

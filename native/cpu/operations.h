@@ -7,6 +7,7 @@ namespace halfbyte::cpu {
 
 void quantize_4bit(Stream& stream, const Quantize4Bit& op);
 void dequantize_4bit(Stream& stream, const Dequantize4Bit& op);
+void lookup_4bit(Stream& stream, const Lookup4Bit& op);
 void quantize_blockwise(Stream& stream, const QuantizeBlockwise& op);
 void dequantize_blockwise(Stream& stream, const DequantizeBlockwise& op);
 void double_quantize(Stream& stream, const DoubleQuantize& op);

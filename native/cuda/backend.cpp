@@ -64,6 +64,7 @@ const Backend* cuda_backend() {
         .fill = cuda::fill,
         .quantize_4bit = cuda::enqueue<"quantize_4bit", cuda::quantize_4bit>,
         .dequantize_4bit = cuda::enqueue<"dequantize_4bit", cuda::dequantize_4bit>,
+        .lookup_4bit = cuda::enqueue<"lookup_4bit", cuda::lookup_4bit>,
         .quantize_blockwise = cuda::enqueue<"quantize_blockwise", cuda::quantize_blockwise>,
         .dequantize_blockwise = cuda::enqueue<"dequantize_blockwise", cuda::dequantize_blockwise>,
         .double_quantize = cuda::enqueue<"double_quantize", cuda::double_quantize>,

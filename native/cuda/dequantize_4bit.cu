@@ -39,13 +39,13 @@ struct Shared {
     float codebook[16];
 };
 
-// T: output type. Nested: double-quantized statistics.
+// T: output type. Nested: double-quantized statistics. `packed` begins with element `first_element` of the weight.
 template <class T, bool Nested>
 __global__ void __launch_bounds__(kThreads) dequantize_4bit_kernel(const uint8_t* __restrict__ packed,  // [(n+1)/2], aligned to 4
                                                                    const Statistics statistics,         // [ceil(n/blocksize)]
                                                                    const __grid_constant__ Codebook16Source codebook,  // [16]
                                                                    T* __restrict__ output,  // [n], aligned to 16
-                                                                   int64_t n) {
+                                                                   int64_t first_element, int64_t n) {
     constexpr int kElements = kElementsPer16Bytes<T>;
     Shared& shared = shared_memory<Shared>();
     const int64_t first = static_cast<int64_t>(blockIdx.x) * (kThreads * kRuns) + threadIdx.x, whole_runs = n / kElements;
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(kThreads) dequantize_4bit_kernel(const uint8_t
         const int64_t run = first + r * kThreads;
         if (run >= whole_runs) continue;
         word[r] = load_run(packed, run, T{});
-        absmax[r] = absmax_at<Nested>(statistics, run * kElements);
+        absmax[r] = absmax_at<Nested>(statistics, first_element + run * kElements);
     }
     load_codebook(shared.codebook, codebook);  // while the loads above are under way
     __syncthreads();
@@ -79,23 +79,22 @@ __global__ void __launch_bounds__(kThreads)
                                   const Statistics statistics,                        // [ceil(n/blocksize)]
                                   const __grid_constant__ Codebook16Source codebook,  // [16]
                                   T* __restrict__ output,                             // [n], written from `begin` on
-                                  int64_t begin, int64_t n) {
+                                  int64_t begin, int64_t first_element, int64_t n) {
     Shared& shared = shared_memory<Shared>();
     load_codebook(shared.codebook, codebook);
     __syncthreads();
     const int64_t i = begin + static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
     if (i >= n) return;
     const unsigned code = packed[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15u;
-    output[i] = from_float<T>(shared.codebook[code] * absmax_at<Nested>(statistics, i));
+    output[i] = from_float<T>(shared.codebook[code] * absmax_at<Nested>(statistics, first_element + i));
 }
 
 bool is_aligned(const void* p, uintptr_t alignment) { return reinterpret_cast<uintptr_t>(p) % alignment == 0; }
 
 template <class T, bool Nested>
-cudaError_t run(const Dequantize4Bit& op, cudaStream_t stream) {
-    const auto* packed = static_cast<const uint8_t*>(op.weight.packed);
+cudaError_t run(const Dequantize4Bit& op, int64_t first, int64_t n, cudaStream_t stream) {
+    const auto* packed = static_cast<const uint8_t*>(op.weight.packed) + first / 2;
     auto* output = static_cast<T*>(op.output);
-    const int64_t n = op.weight.N * op.weight.K;
     const Statistics statistics(op.weight);
     const Codebook16Source codebook(op.weight);
     const auto grid = [](int64_t threads) { return dim3(static_cast<unsigned>(ceil_div(threads, kThreads))); };
@@ -107,33 +106,38 @@ cudaError_t run(const Dequantize4Bit& op, cudaStream_t stream) {
         if (runs > 0) {
             const Launch at{
                 .grid = grid(ceil_div(runs, kRuns)), .block = kThreads, .shared_bytes = sizeof(Shared), .stream = stream};
-            const cudaError_t status = launch(at, dequantize_4bit_kernel<T, Nested>, packed, statistics, codebook, output, n);
+            const cudaError_t status =
+                launch(at, dequantize_4bit_kernel<T, Nested>, packed, statistics, codebook, output, first, n);
             if (status != cudaSuccess) return status;
         }
         done = runs * kElements;
     }
     if (done == n) return cudaSuccess;
     const Launch at{.grid = grid(n - done), .block = kThreads, .shared_bytes = sizeof(Shared), .stream = stream};
-    return launch(at, dequantize_4bit_single_kernel<T, Nested>, packed, statistics, codebook, output, done, n);
+    return launch(at, dequantize_4bit_single_kernel<T, Nested>, packed, statistics, codebook, output, done, first, n);
 }
 
 template <class T>
-cudaError_t run(const Dequantize4Bit& op, cudaStream_t stream) {
-    return is_nested(op.weight) ? run<T, true>(op, stream) : run<T, false>(op, stream);
+cudaError_t run(const Dequantize4Bit& op, int64_t first, int64_t n, cudaStream_t stream) {
+    return is_nested(op.weight) ? run<T, true>(op, first, n, stream) : run<T, false>(op, first, n, stream);
 }
 
 }  // namespace
 
-cudaError_t dequantize_4bit(const Dequantize4Bit& op, cudaStream_t stream) {
+cudaError_t dequantize_4bit_part(const Dequantize4Bit& op, int64_t first, int64_t n, cudaStream_t stream) {
     switch (op.dtype) {
         case DType::kFloat32:
-            return run<float>(op, stream);
+            return run<float>(op, first, n, stream);
         case DType::kFloat16:
-            return run<__half>(op, stream);
+            return run<__half>(op, first, n, stream);
         case DType::kBFloat16:
-            return run<__nv_bfloat16>(op, stream);
+            return run<__nv_bfloat16>(op, first, n, stream);
     }
     return cudaErrorInvalidValue;
+}
+
+cudaError_t dequantize_4bit(const Dequantize4Bit& op, cudaStream_t stream) {
+    return dequantize_4bit_part(op, 0, op.weight.N * op.weight.K, stream);
 }
 
 }  // namespace halfbyte::cuda

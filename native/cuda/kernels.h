@@ -11,6 +11,9 @@ namespace halfbyte::cuda {
 
 cudaError_t quantize_4bit(const Quantize4Bit& op, cudaStream_t stream);
 cudaError_t dequantize_4bit(const Dequantize4Bit& op, cudaStream_t stream);
+// Elements `first` (even) to first + n - 1 of the weight, to output[0] and on.
+cudaError_t dequantize_4bit_part(const Dequantize4Bit& op, int64_t first, int64_t n, cudaStream_t stream);
+cudaError_t lookup_4bit(const Lookup4Bit& op, cudaStream_t stream);
 cudaError_t quantize_blockwise(const QuantizeBlockwise& op, cudaStream_t stream);
 cudaError_t dequantize_blockwise(const DequantizeBlockwise& op, cudaStream_t stream);
 cudaError_t double_quantize(const DoubleQuantize& op, cudaStream_t stream);

@@ -1,8 +1,10 @@
 // The kernels of y_i = x * W_i^T + bias_i with 4-bit weights. Which one takes what is the table in matmul_4bit.cu.
 //
-//   rows   any type; few rows of x          one warp per row of W       matmul_4bit_rows.cu
-//   mma    16-bit x, K a multiple of 16     tensor cores                matmul_4bit_mma.cu
-//   tile   everything                       64 x 64 tiles in float32    matmul_4bit_tile.cu
+//   rows     any type; few rows of x        one warp per row of W                   matmul_4bit_rows.cu
+//   wgmma    16-bit x, K a multiple of 16   Hopper's tensor cores                   matmul_4bit_wgmma.cu
+//   chunks   as wgmma                       dequantized, then a dense product       matmul_4bit_chunks.cu
+//   mma      16-bit x, K a multiple of 16   tensor cores                            matmul_4bit_mma.cu
+//   tile     everything                     64 x 64 tiles in float32                matmul_4bit_tile.cu
 #pragma once
 
 #include <cuda_runtime.h>
@@ -28,18 +30,33 @@ struct MatMul4BitBatch {
     int64_t columns[kWeightsPerLaunch]{};  // where each product begins among them
     float* partials = nullptr;
 
+    // For kernels that run others: the weights as the caller described them, and the workspace.
+    const halfbyte_weight_4bit* sources[kWeightsPerLaunch]{};
+    void* workspace = nullptr;
+
     explicit MatMul4BitBatch(const MatMul4Bit& op)
-        : weights(op.K), x(op.x), dtype(op.dtype), M(op.M), ldx(op.ldx), partials(static_cast<float*>(op.workspace)) {}
+        : weights(op.K),
+          x(op.x),
+          dtype(op.dtype),
+          M(op.M),
+          ldx(op.ldx),
+          partials(static_cast<float*>(op.workspace)),
+          workspace(op.workspace) {}
 };
 
 // How many rows of a weight a tile of each kernel has.
 inline constexpr int64_t kRowsTile = 8, kMmaTile = 128, kFp32TileRows = 64;
 
 inline constexpr int64_t kRowsMost = 4;  // rows of x the first kernel takes
+inline constexpr int64_t kMmaMost = 64;  // rows of x from which on Hopper's own instructions are needed
 
 cudaError_t matmul_4bit_rows(const MatMul4BitBatch& batch, cudaStream_t stream);
 cudaError_t matmul_4bit_mma(const MatMul4BitBatch& batch, cudaStream_t stream);
 int64_t matmul_4bit_mma_splits(const MatMul4Bit& op);
+cudaError_t matmul_4bit_wgmma(const MatMul4BitBatch& batch, cudaStream_t stream);
+int64_t matmul_4bit_wgmma_splits(const MatMul4Bit& op);
+cudaError_t matmul_4bit_chunks(const MatMul4BitBatch& batch, cudaStream_t stream);
+int64_t matmul_4bit_chunks_workspace(const MatMul4Bit& op);
 cudaError_t matmul_4bit_tile(const MatMul4BitBatch& batch, cudaStream_t stream);
 
 }  // namespace halfbyte::cuda

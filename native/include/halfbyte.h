@@ -12,7 +12,7 @@
  *   3. Devices and streams   where work runs and in which order
  *   4. Memory                allocate, free, copy; all memory belongs to the caller
  *   5. Formats               the code tables
- *   6. 4-bit                 quantize_4bit, dequantize_4bit
+ *   6. 4-bit                 quantize_4bit, dequantize_4bit, lookup_4bit
  *   7. Blockwise 8-bit       quantize_blockwise, dequantize_blockwise
  *   8. Double quantization   the statistics of 6, themselves in 8 bits
  *   9. Row-wise int8         quantize_int8_rows, dequantize_int8
@@ -86,6 +86,13 @@ enum halfbyte_dtype
     HALFBYTE_DTYPE_BFLOAT16 = 3
 };
 
+/* Types of indices, such as token ids. */
+enum halfbyte_index_type
+{
+    HALFBYTE_INDEX_TYPE_INT32 = 1,
+    HALFBYTE_INDEX_TYPE_INT64 = 2
+};
+
 /* How 16 codes become 16 values. FP4 and NF4 have the numbers bitsandbytes' own C functions use. */
 enum halfbyte_quant_type
 {
@@ -123,7 +130,7 @@ enum halfbyte_status
     HALFBYTE_STATUS_MISALIGNED = 11,     /* a pointer is not aligned as section 1 asks */
     HALFBYTE_STATUS_OVERLAP = 12,        /* an output overlaps an input or another output */
     HALFBYTE_STATUS_INVALID_SIZE = 13,   /* negative, beyond int64 in bytes, or a leading dimension shorter than its row */
-    HALFBYTE_STATUS_INVALID_DTYPE = 14,  /* not in enum halfbyte_dtype, or not accepted here */
+    HALFBYTE_STATUS_INVALID_DTYPE = 14,  /* not in enum halfbyte_dtype or halfbyte_index_type, or not accepted here */
     HALFBYTE_STATUS_INVALID_FORMAT = 15, /* quant type, block size or code table not accepted */
     HALFBYTE_STATUS_INVALID_VALUE = 16,  /* a number outside its range, such as a negative threshold */
     HALFBYTE_STATUS_INVALID_HANDLE = 17, /* not a live stream */
@@ -280,6 +287,16 @@ HALFBYTE_API int32_t halfbyte_quantize_4bit(halfbyte_stream stream, const void* 
  * Adds WRONG_DEVICE. */
 HALFBYTE_API int32_t halfbyte_dequantize_4bit(halfbyte_stream stream, const halfbyte_weight_4bit* weight, void* output,
                                               int32_t dtype);
+
+/* Reads rows of a weight [N, K], as an embedding does: each index picks one, and only those are decoded.
+ *   output[m, k] = value(indices[m] * K + k), rounded once to `dtype`: what halfbyte_dequantize_4bit would give
+ *   indices: `index_type` [M], each from 0 to N - 1, in any order and any number of times.
+ *   output: [M, K], leading dimension `ldoutput`.
+ * An index that is no row reads nothing. On the CPU the call is refused with INVALID_VALUE, and the text names the index and its
+ * place. On CUDA, where indices cannot be read without waiting for them, its row of `output` is NaN throughout.
+ * `weight`: host, read during the call. Adds WRONG_DEVICE. */
+HALFBYTE_API int32_t halfbyte_lookup_4bit(halfbyte_stream stream, const halfbyte_weight_4bit* weight, const void* indices,
+                                          int32_t index_type, int64_t M, void* output, int32_t dtype, int64_t ldoutput);
 
 /* ------------------------------------------------------------------------------------------------------------------------
  * 7. Blockwise 8-bit

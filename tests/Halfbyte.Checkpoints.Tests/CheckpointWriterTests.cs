@@ -61,6 +61,25 @@ internal sealed class CheckpointWriterTests
         }
     }
 
+    [TestCase(false)]
+    [TestCase(true)]
+    public void A_four_bit_embedding_is_loaded_as_a_linear_weight_is(bool doubleQuantize)
+    {
+        using FourBitTensor weight = FourBit.Quantize<float>(_stream, Weights, 33, 97, new() { DoubleQuantize = doubleQuantize });
+        CheckpointWriter writer = new();
+        writer.Add("model.embed_tokens.weight", weight);
+        writer.Write(
+            _directory["out"], _stream, new WriteOptions { Config = ModelConfig.Parse(RawFile.Text("{\"model_type\": \"tiny\"}"), "config.json") });
+
+        using CheckpointReader reader = CheckpointReader.Open(_directory["out"]);
+        using var embedding = new Embedding4Bit((FourBitTensor)reader.LoadLinear("model.embed_tokens", _stream));
+        float[] rows = new float[3 * 97];
+        embedding.Forward(_stream, [32, 0, 32], rows.AsSpan());
+        float[] all = Dequantized(weight);
+        Assert.That(rows, Is.EqualTo(new[] { 32, 0, 32 }.SelectMany(row => all[(row * 97)..((row + 1) * 97)])));
+        Assert.That(embedding.Name, Is.EqualTo("model.embed_tokens.weight"));
+    }
+
     [Test]
     public void Int8_weights_come_back_bit_for_bit()
     {

@@ -22,6 +22,8 @@ enum class Fault {
     kUninitializedShared,  // a read of shared memory nobody wrote
     kRace,                 // two accesses to shared memory, one of them a write, without synchronization in between
     kNotWaitedFor,         // the target of an asynchronous copy used before the copy was waited for
+    kBlockNotThere,        // shared memory of a block of the cluster that may not have begun, or may have ended
+    kOverlap,              // memory that the kernel before uses, without having waited for that kernel's end
     kMissingProxyFence,    // shared memory written by threads, read by TMA or wgmma without fence.proxy.async
     kOrderDependence,      // results differ between thread orders
     kInvalidInstruction,   // operands that the instruction does not take

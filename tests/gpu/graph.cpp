@@ -72,7 +72,7 @@ struct Operations {
     Buffer w{2 * n}, x{2 * M * K};  // inputs
     Buffer packed{(n + 1) / 2}, absmax{4 * blocks}, codes{blocks}, nested{4 * ((blocks + 255) / 256)}, offset{4},
         restored{4 * blocks};
-    Buffer map{1024}, full{2 * n};                                                  // 4 bits
+    Buffer map{1024}, full{2 * n}, tokens{8 * M}, embedded{2 * M * K};              // 4 bits
     Buffer blockwise{n}, blockwise_absmax{4 * blocks}, blockwise_full{2 * n};       // 8 bits by blocks
     Buffer rows{n}, row_absmax{4 * N}, columns{8 * K}, count{8}, rows_full{2 * n};  // 8 bits by rows
     Buffer y4{2 * M * N}, dx4{2 * M * K}, y8{2 * M * N}, dx8{2 * M * K};            // products
@@ -110,6 +110,9 @@ struct Operations {
         const auto weights = random_values(n, seed, 0.05f), activations = random_values(M * K, seed + 1, 1.0f);
         check(cudaMemcpy(w.data, weights.data(), static_cast<size_t>(w.bytes), cudaMemcpyHostToDevice), "cudaMemcpy");
         check(cudaMemcpy(x.data, activations.data(), static_cast<size_t>(x.bytes), cudaMemcpyHostToDevice), "cudaMemcpy");
+        std::vector<int64_t> indices(static_cast<size_t>(M));
+        for (size_t m = 0; m < indices.size(); ++m) indices[m] = static_cast<int64_t>(m * 7 + seed) % (N + 1);  // N is no row: NaN
+        check(cudaMemcpy(tokens.data, indices.data(), static_cast<size_t>(tokens.bytes), cudaMemcpyHostToDevice), "cudaMemcpy");
     }
 
     void enqueue(void* workspace) {
@@ -122,6 +125,7 @@ struct Operations {
         check(halfbyte_double_dequantize(stream, codes.as<uint8_t>(), nested.as<float>(), offset.as<float>(), nullptr, blocks,
                                          restored.as<float>()));
         check(halfbyte_dequantize_4bit(stream, &weight4, full.data, kDType));
+        check(halfbyte_lookup_4bit(stream, &weight4, tokens.data, HALFBYTE_INDEX_TYPE_INT64, M, embedded.data, kDType, K));
         check(halfbyte_quantize_blockwise(stream, w.data, kDType, n, kBlocksize, nullptr, blockwise.as<uint8_t>(),
                                           blockwise_absmax.as<float>()));
         check(halfbyte_dequantize_blockwise(stream, blockwise.as<uint8_t>(), blockwise_absmax.as<float>(), n, kBlocksize, nullptr,
@@ -139,8 +143,9 @@ struct Operations {
     std::vector<std::vector<char>> results() const {
         check(cudaDeviceSynchronize(), "the operations");
         std::vector<std::vector<char>> all;
-        for (const Buffer* buffer : {&packed, &absmax, &codes, &nested, &offset, &restored, &full, &blockwise, &blockwise_absmax,
-                                     &blockwise_full, &rows, &row_absmax, &count, &rows_full, &y4, &dx4, &y8, &dx8}) {
+        for (const Buffer* buffer :
+             {&packed, &absmax, &codes, &nested, &offset, &restored, &full, &embedded, &blockwise, &blockwise_absmax,
+              &blockwise_full, &rows, &row_absmax, &count, &rows_full, &y4, &dx4, &y8, &dx8}) {
             all.emplace_back(static_cast<size_t>(buffer->bytes));
             check(cudaMemcpy(all.back().data(), buffer->data, all.back().size(), cudaMemcpyDeviceToHost), "cudaMemcpy");
         }
@@ -148,8 +153,9 @@ struct Operations {
     }
 
     void clear() const {
-        for (const Buffer* buffer : {&packed, &absmax, &codes, &nested, &offset, &restored, &full, &blockwise, &blockwise_absmax,
-                                     &blockwise_full, &rows, &row_absmax, &count, &rows_full, &y4, &dx4, &y8, &dx8})
+        for (const Buffer* buffer :
+             {&packed, &absmax, &codes, &nested, &offset, &restored, &full, &embedded, &blockwise, &blockwise_absmax,
+              &blockwise_full, &rows, &row_absmax, &count, &rows_full, &y4, &dx4, &y8, &dx8})
             check(cudaMemset(buffer->data, 0xa5, static_cast<size_t>(buffer->bytes)), "cudaMemset");
         check(cudaDeviceSynchronize(), "cudaMemset");
     }

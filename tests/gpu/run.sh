@@ -7,12 +7,17 @@
 #
 # It lies in tests/gpu of the source tree that `./build.sh gpu-bundle` packs together with the tests, the tool and their .NET runtime. It
 # builds the native library for this GPU, runs all NUnit tests on it, a subset of them under compute-sanitizer, captures and replays a
-# graph, and runs the benchmark. The output folder gets summary.json, summary.txt and a log per step. Exit status 0 if nothing failed.
+# graph, and runs the benchmark (benchmarks/README.md). The output folder gets summary.json, summary.txt, benchmark.json, benchmark.txt,
+# clocks.csv and a log per step. Exit status 0 if nothing failed.
+#
+# The benchmark compares with cuBLASLt and bitsandbytes where it finds them: $HALFBYTE_CUBLASLT and $HALFBYTE_BITSANDBYTES name their
+# libraries, $HALFBYTE_CUBLASLT_INCLUDE the folder of cublasLt.h; else they are looked for in the toolkit and in Python's packages.
 set -uo pipefail
 
 # What compute-sanitizer sees: some hundred times slower, so a few tests that together launch every kernel.
 readonly sanitized='(FullyQualifiedName~\(cuda:0\))&(Name~Any_shape|Name~Any_count|Name~Real_layers|Name~Any_size_in_any_block|Name~Several_weights)'
 readonly seconds_per_step=240
+readonly seconds_in_all=480
 
 library=
 if [[ ${1:-} == --library ]]; then
@@ -42,12 +47,12 @@ export HALFBYTE_REPOSITORY=$tree HALFBYTE_REQUIRE_DEVICES=cuda
 failed_steps=0
 steps=() # of JSON
 
-# step <name> <command...>: runs it with a time limit, keeps its output, notes how it went.
+# [limit=<seconds>] step <name> <command...>: runs it with a time limit, keeps its output, notes how it went.
 step() {
     local name=$1 log=$out/$1.log status seconds p f s begin=$EPOCHREALTIME
     shift
     printf '\n== %s\n' "$name"
-    timeout --kill-after=10 "$seconds_per_step" "$@" >"$log" 2>&1
+    timeout --kill-after=10 "${limit:-$seconds_per_step}" "$@" >"$log" 2>&1
     status=$?
     seconds=$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
     # "succeeded: 7" is how an NUnit program says it, "7 passed, 0 failed" how ours do.
@@ -60,6 +65,51 @@ step() {
     printf '%-24s %-8s %6s s  %5d passed %5d failed %5d skipped\n' "$name" "$( ((status == 0)) && echo ok || { ((status == 124)) && echo "too long" || echo "FAILED"; })" \
         "$seconds" "$p" "$f" "$s" | tee -a "$out/summary.txt"
     ((status == 0)) || tail -n 15 "$log"
+    return "$status"
+}
+
+# Where Python keeps packages that carry CUDA's libraries and headers.
+python_packages() {
+    python3 -c 'import site, sys; print(*{p for p in sys.path + site.getsitepackages() + [site.getusersitepackages()] if p.endswith("-packages")}, sep="\n")' 2>/dev/null
+}
+
+# first_file <pattern> <folder...>: the path of a file of that name, the newest version first.
+first_file() {
+    local pattern=$1 folder found=
+    shift
+    for folder in "$@"; do
+        [[ -d $folder ]] || continue
+        found=$(find "$folder" -xdev -name "$pattern" -type f 2>/dev/null | sort -V | tail -n 1)
+        [[ -z $found ]] || break
+    done
+    printf '%s' "$found"
+}
+
+# Sets and exports HALFBYTE_CUBLASLT, HALFBYTE_CUBLASLT_INCLUDE and HALFBYTE_BITSANDBYTES, each empty where there is none.
+find_peers() {
+    local toolkit major packages
+    toolkit=$(realpath "$(dirname "$(realpath "$nvcc")")/..")
+    major=$("$nvcc" --version | sed -n 's/.*release \([0-9]*\)\..*/\1/p')
+    mapfile -t packages < <(python_packages)
+    : "${HALFBYTE_CUBLASLT:=$(first_file "libcublasLt.so.$major*" "$toolkit" /usr/lib/x86_64-linux-gnu "${packages[@]}" /usr /opt /root /home)}"
+    : "${HALFBYTE_CUBLASLT_INCLUDE:=$(dirname "$(first_file cublasLt.h "$toolkit" "${packages[@]}" /usr /opt /root /home)" | grep -v '^\.$')}"
+    : "${HALFBYTE_BITSANDBYTES:=$(first_file "libbitsandbytes_cuda$major?.so" "${packages[@]}")}"
+    export HALFBYTE_CUBLASLT HALFBYTE_CUBLASLT_INCLUDE HALFBYTE_BITSANDBYTES
+}
+
+# kernel_benchmark in the time that is left; rows come in the order of their importance.
+benchmark() {
+    local left=$((seconds_in_all - SECONDS - 15)) folders
+    left=$((left > 100 ? 100 : left < 20 ? 20 : left))
+    # bitsandbytes links what lies beside cuBLASLt, and in folders beside that one.
+    folders=$(dirname "${HALFBYTE_CUBLASLT:-}")
+    folders=$folders:$(find "$folders/../.." -maxdepth 2 -name lib -type d 2>/dev/null | paste -sd:)
+    [[ -n ${HALFBYTE_CUBLASLT:-} ]] || folders=
+    nvidia-smi --query-gpu=timestamp,clocks.sm,clocks.mem,power.draw,temperature.gpu --format=csv --loop=1 >"$out/clocks.csv" 2>/dev/null &
+    local clocks=$! status=0
+    limit=$((left + 60)) step benchmark env LD_LIBRARY_PATH="$folders${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" "$build/kernel_benchmark" \
+        --seconds "$left" --commit "$(cat "$bundle/commit")" --json "$out/benchmark.json" --text "$out/benchmark.txt" || status=$?
+    kill "$clocks" 2>/dev/null
     return "$status"
 }
 
@@ -85,9 +135,10 @@ build_library() {
     ((capability < 100)) || architecture=compute_90 # what the library has for GPUs after it: PTX
     export architecture nvcc
     cmake -S "$tree/native" -B "$build" -DCMAKE_BUILD_TYPE=Release -DHALFBYTE_NVCC="$nvcc" -DHALFBYTE_CUDA_ARCHITECTURES="$architecture" \
-        -DHALFBYTE_CUDA_FLAGS=-lineinfo -DHALFBYTE_GPU_TESTS=ON &&
-        cmake --build "$build" --parallel "$(nproc)"
+        -DHALFBYTE_CUDA_FLAGS=-lineinfo -DHALFBYTE_GPU_TESTS=ON ${HALFBYTE_CUBLASLT_INCLUDE:+-DHALFBYTE_CUBLASLT_INCLUDE="$HALFBYTE_CUBLASLT_INCLUDE"} &&
+        cmake --build "$build" --parallel "$(nproc)" --target halfbyte_cuda graph_tests
 }
+build_benchmark() { cmake --build "$build" --parallel "$(nproc)" --target kernel_benchmark; }
 
 sanitize() {
     local sanitizer
@@ -97,10 +148,12 @@ sanitize() {
         "$bundle/Halfbyte.Tests/Halfbyte.Tests" --filter "$sanitized"
 }
 
-export -f build_library sanitize
+export -f build_library build_benchmark sanitize
 export tree build bundle sanitized nvcc
 if [[ -z $library ]]; then
+    find_peers
     step build bash -c build_library || exit 1
+    step build-benchmark bash -c build_benchmark # apart, so that the tests run whatever cuBLASLt's header is like
     library=$build/libhalfbyte_cuda.so
 fi
 export HALFBYTE_LIBRARY=$library
@@ -111,7 +164,7 @@ nunit tests-checkpoints Halfbyte.Checkpoints.Tests
 if [[ -n $gpu && -x $build/graph_tests ]]; then
     step graph "$build/graph_tests"
     for tool in memcheck racecheck initcheck synccheck; do step "sanitizer-$tool" bash -c "sanitize $tool"; done
-    [[ ! -x $build/kernel_benchmark ]] || step benchmark "$build/kernel_benchmark" --json "$out/benchmark.json"
+    [[ ! -x $build/kernel_benchmark ]] || benchmark
 fi
 
 {

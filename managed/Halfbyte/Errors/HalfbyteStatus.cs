@@ -18,7 +18,7 @@ public enum HalfbyteStatus
     /// <summary>A size is negative or too large, or a leading dimension is shorter than its row.</summary>
     InvalidSize = 13,
 
-    /// <summary>A data type is unknown or not accepted here.</summary>
+    /// <summary>A data or index type is unknown or not accepted here.</summary>
     InvalidDType = 14,
 
     /// <summary>A quantization type, block size or code table is not accepted.</summary>

@@ -67,16 +67,13 @@ public readonly struct ActivationsView
 
     internal DeviceBuffer? Owner { get; }
 
-    /// <summary>
-    /// What a call on <paramref name="stream"/> has to hold for this matrix: nothing if its memory is freed in that stream's order, since
-    /// disposing it is then a use of the stream, which comes before or after the call.
-    /// </summary>
+    /// <summary>What a call on <paramref name="stream"/> has to hold for this matrix; nothing for one of a pointer.</summary>
     /// <exception cref="ObjectDisposedException">The buffer has been disposed.</exception>
     /// <exception cref="HalfbyteArgumentException">The buffer is on another device than the stream.</exception>
     internal SafeHandle? ToHold(ComputeStream stream)
     {
         CheckDevice(stream);
-        return Owner?.SafeHandle is { } handle && !handle.IsFreedBy(stream.SafeHandle) ? handle : null;
+        return Owner?.ToHold(stream);
     }
 
     /// <summary>A matrix of a buffer says where it is; for one of a pointer the engine vouches.</summary>

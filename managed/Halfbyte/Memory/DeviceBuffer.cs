@@ -86,4 +86,11 @@ public sealed unsafe class DeviceBuffer : IDisposable
         _disposed = true;
         _handle.Dispose();
     }
+
+    /// <summary>
+    /// What a call on <paramref name="stream"/> has to hold for this buffer: nothing if its memory is freed in that stream's order, since
+    /// disposing it is then a use of the stream, which comes before or after the call.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The buffer has been disposed.</exception>
+    internal BufferHandle? ToHold(ComputeStream stream) => SafeHandle.IsFreedBy(stream.SafeHandle) ? null : _handle;
 }

@@ -48,6 +48,29 @@ public static unsafe partial class Raw
         }
     }
 
+    /// <summary>
+    /// <c>output[m, k] = W[indices[m], k]</c>, rounded once to <paramref name="dtype"/>. On the CPU an index that is no row is refused; on
+    /// another device, where nobody reads the indices before the work runs, its row of the output is NaN.
+    /// </summary>
+    /// <param name="stream">The stream.</param>
+    /// <param name="weight">W [N, K].</param>
+    /// <param name="indices">[M] of <paramref name="indexType"/>.</param>
+    /// <param name="indexType">The type of the indices.</param>
+    /// <param name="m">M, how many indices there are.</param>
+    /// <param name="output">[M, K] of <paramref name="dtype"/>.</param>
+    /// <param name="dtype">The type of the output.</param>
+    /// <param name="ldoutput">Elements between the starts of two rows of the output.</param>
+    /// <exception cref="HalfbyteArgumentException">The C library refused an argument; the message names it.</exception>
+    public static void LookupFourBit(
+        nint stream, in FourBitWeight weight, nint indices, IndexType indexType, long m, nint output, DType dtype, long ldoutput)
+    {
+        fixed (FourBitWeight* w = &weight)
+        {
+            NativeStatus.Check(Native.halfbyte_lookup_4bit(
+                stream, (nint)w, indices, (int)indexType, m, output, (int)dtype, ldoutput));
+        }
+    }
+
     /// <summary><c>y_i[M, N_i] = x[M, K] * W_i[N_i, K]^T + bias_i[N_i]</c> for each weight, float32 accumulation, one rounding.</summary>
     /// <param name="stream">The stream.</param>
     /// <param name="weights">The weights, all of the same K.</param>

@@ -25,6 +25,9 @@ struct Launch {
     // Let the kernel begin while the one before it on the stream still runs. It must not touch that one's results, nor overwrite
     // its inputs, before ptx::grid_dependency_wait(). Hopper and later; elsewhere it has no effect.
     bool overlaps_predecessor = false;
+    // So many blocks along x run at the same time and reach each other's shared memory (ptx/cluster.cuh). 1 to 8, a divisor of
+    // grid.x; more than 1 on Hopper and later only.
+    unsigned cluster = 1;
 };
 
 template <class... Parameters, class... Arguments>
@@ -34,16 +37,23 @@ cudaError_t launch(const Launch& at, void (*kernel)(Parameters...), Arguments&&.
             reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(at.shared_bytes));
         if (status != cudaSuccess) return status;
     }
-    cudaLaunchAttribute attribute{};
-    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    attribute.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchAttribute attributes[2] = {};
+    unsigned count = 0;
+    if (at.overlaps_predecessor) {
+        attributes[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+        attributes[count++].val.programmaticStreamSerializationAllowed = 1;
+    }
+    if (at.cluster > 1) {
+        attributes[count].id = cudaLaunchAttributeClusterDimension;
+        attributes[count++].val.clusterDim = {at.cluster, 1, 1};
+    }
     cudaLaunchConfig_t config{};
     config.gridDim = at.grid;
     config.blockDim = at.block;
     config.dynamicSmemBytes = at.shared_bytes;
     config.stream = at.stream;
-    config.attrs = &attribute;
-    config.numAttrs = at.overlaps_predecessor ? 1 : 0;
+    config.attrs = attributes;
+    config.numAttrs = count;
     return cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
 }
 

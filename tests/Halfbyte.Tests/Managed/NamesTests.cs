@@ -89,6 +89,7 @@ public sealed class NamesTests
     public void Enumerations_have_the_numbers_of_the_header()
     {
         AssertSame<DType, halfbyte_dtype>("HALFBYTE_DTYPE_");
+        AssertSame<IndexType, halfbyte_index_type>("HALFBYTE_INDEX_TYPE_");
         AssertSame<QuantType, halfbyte_quant_type>("HALFBYTE_QUANT_TYPE_");
         AssertSame<CpuPath, halfbyte_cpu_path>("HALFBYTE_CPU_PATH_");
         AssertSame<HalfbyteStatus, halfbyte_status>("HALFBYTE_STATUS_");

@@ -31,3 +31,15 @@ cudaError_t bulk_copy_read_too_early(const int32_t* input, int32_t* output);
 cudaError_t bulk_store_without_fence(int32_t* output);  // TMA reads what threads wrote, no proxy fence
 cudaError_t wgmma_read_too_early(float* output);        // accumulators before the wait
 cudaError_t registers_of_one_warp(int32_t* output);     // setmaxnreg by one warp of four
+cudaError_t cluster_race(int32_t* output);              // reads a neighbour's memory after a barrier of its own block alone
+cudaError_t cluster_second_race(int32_t* output);       // overwrites what a neighbour still reads
+cudaError_t cluster_before_it_begins(int32_t* output);  // writes to a neighbour that may not run yet
+cudaError_t cluster_leaves_early(int32_t* output);      // while the neighbour may still read its memory
+cudaError_t cluster_out_of_bounds(int32_t* output);     // of the neighbour's memory
+cudaError_t cluster_uninitialized(int32_t* output);
+cudaError_t cluster_rank_too_large(int32_t* output);  // the address of memory in block 2 of 2
+cudaError_t cluster_deadlock(int32_t* output);        // one block in the cluster barrier, the other elsewhere
+cudaError_t cluster_arrives_twice(int32_t* output);   // at the barrier, without a wait in between
+cudaError_t cluster_barrier_in_a_branch(int32_t* output);
+cudaError_t overlap_reads(const int32_t* input, int32_t* output);  // one thread reads the former kernel's results too early
+cudaError_t overlap_overwrites(int32_t* input, int32_t* output);   // what the former kernel may still read

@@ -2,6 +2,7 @@
 // instruction; the emulator's headers compile it too, so their functions cannot drift from the real ones. It is not run.
 #include "cuda/device/launch.cuh"
 #include "cuda/device/ptx.cuh"
+#include "cuda/device/ptx/cluster.cuh"
 #include "cuda/device/ptx/mbarrier.cuh"
 #include "cuda/device/ptx/registers.cuh"
 #include "cuda/device/ptx/tma.cuh"
@@ -105,6 +106,21 @@ __global__ void every_instruction_of_hopper(const __grid_constant__ CUtensorMap 
     ptx::bulk_wait<0>();
 }
 
+__global__ void every_instruction_of_a_cluster(float4* wide, float* f, uint32_t* word) {
+    Shared& shared = shared_memory<Shared>();
+    ptx::cluster_arrive();
+    ptx::cluster_wait();
+    const uint32_t address = ptx::cluster_address(shared.tile, (ptx::cluster_rank() + 1) % ptx::cluster_size());
+    *wide = ptx::load_cluster<float4>(address);
+    *f = ptx::load_cluster<float>(address + 16);
+    *word = ptx::load_cluster<uint32_t>(address + 20);
+    ptx::store_cluster(address, *wide);
+    ptx::store_cluster(address + 16, *f);
+    ptx::store_cluster(address + 20, *word);
+    ptx::mbarrier_arrive_cluster(ptx::cluster_address(&shared.barrier, 0));
+    if (ptx::mbarrier_try_wait_cluster(&shared.barrier, 0)) ptx::mbarrier_wait_cluster(&shared.barrier, 1);
+}
+
 __global__ void __launch_bounds__(256, 1) every_exchange_of_registers() {
     if (threadIdx.x < 128) ptx::registers_decrease<24>();
     else ptx::registers_increase<240>();
@@ -144,6 +160,9 @@ cudaError_t every_instruction(cudaStream_t stream, const CUtensorMap& map, uint4
     cudaError_t status = launch(at, every_instruction_of_all, wide, pair, word, f, i);
     if (status == cudaSuccess) status = launch(at, every_instruction_since_sm_80, wide, pair, f, i);
     if (status == cudaSuccess) status = launch(at, every_instruction_of_hopper, map, wide, word);
+    if (status == cudaSuccess)
+        status = launch({.grid = 2, .block = 32, .shared_bytes = sizeof(Shared), .stream = stream, .cluster = 2},
+                        every_instruction_of_a_cluster, reinterpret_cast<float4*>(wide), f, word);
     if (status == cudaSuccess) status = launch({.block = 256, .stream = stream}, every_exchange_of_registers);
     if (status == cudaSuccess) status = launch(at, every_wgmma<8>, f, i, word);
     if (status == cudaSuccess) status = launch(at, every_wgmma<16>, f, i, word);

@@ -27,6 +27,13 @@ cudaError_t transpose(const uint32_t* input, uint32_t* output, int pitch);
 // output[i] = input[i] for n vectors of 16 bytes.
 cudaError_t copy_vectors(const uint4* input, uint4* output, unsigned n);
 
+// ---- overlapping kernels (overlap.cu) ------------------------------------------------------------------------------------------
+
+// scratch[i] = 2 input[i] by a first kernel, output[i] = scratch[n - 1 - i] + addend[i] by a second one that overlaps it; then the
+// input becomes zero. Every thread waits for the first kernel, or thread 0 does and the others for it. n is a multiple of 64.
+cudaError_t double_and_add(int32_t* input, const int32_t* addend, int32_t* scratch, int32_t* output, int n,
+                           bool every_thread_waits);
+
 // ---- tensor cores (mma.cu) -----------------------------------------------------------------------------------------------------
 
 // c[M, N] = a[M, K] * b[N, K]^T for M, N multiples of 64 and K of 32: cp.async, ldmatrix, mma; 128 threads.
@@ -40,6 +47,15 @@ cudaError_t mma_s8_k16(const int8_t* a, const int8_t* b, int32_t* d);
 cudaError_t mma_transposed(const __nv_bfloat16* a, const __nv_bfloat16* b, float* d, uint32_t* stored);
 // stored[6][4][8 x 8 of 16 bits]: the first 1, 2 and 4 matrices by stmatrix of lane l's registers[l][4], and transposed.
 cudaError_t store_matrices(const uint32_t* registers, uint32_t* stored);
+
+// ---- clusters (cluster.cu) -----------------------------------------------------------------------------------------------------
+
+// sums[c] = the sum of the 64 elements of each block of cluster c.
+cudaError_t sum_by_clusters(const float* input, float* sums, unsigned blocks, unsigned cluster);
+// Each block's 64 vectors, and its rank, `rounds` blocks further in its cluster.
+cudaError_t pass_around(const float4* input, float4* output, uint32_t* ranks, unsigned blocks, unsigned cluster, int rounds);
+// output[r - 1][round] = input[round] + r, for the blocks r from 1 on of one cluster, handed over by mbarriers.
+cudaError_t feed(const uint32_t* input, uint32_t* output, unsigned cluster, int rounds);
 
 // ---- Hopper (hopper.cu) --------------------------------------------------------------------------------------------------------
 

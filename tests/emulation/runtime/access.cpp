@@ -12,6 +12,7 @@
 
 #include "block.h"
 #include "device_memory.h"
+#include "footprint.h"
 #include "special_registers.h"
 
 namespace halfbyte::emulation {
@@ -73,6 +74,7 @@ void check_global(Block& block, const void* p, size_t size, bool write, const vo
     // Other sizes are a part of an asynchronous copy, which has an alignment of its own.
     if (size <= 16 && std::has_single_bit(size) && reinterpret_cast<uintptr_t>(p) % size != 0)
         block.fail(Fault::kMisaligned, code, where, "%s %zu bytes at %p, no multiple of %zu", verb, size, p, size);
+    note_access(block, *allocation, p, size, write, code, where);
 }
 
 void access(Block& block, const void* p, size_t size, bool write, bool atomic, const void* code, Site where) {
@@ -118,6 +120,11 @@ inline void observe(const void* p, size_t size, bool write, const void* code) {
     void __tsan_volatile_write##size(void* p) { observe(p, size, true, __builtin_return_address(0)); }
 
 extern "C" {
+// Atomics are of launchers: initialized once, read by any thread.
+uint8_t __tsan_atomic8_load(const volatile uint8_t* p, int) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
+uint64_t __tsan_atomic64_load(const volatile uint64_t* p, int) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
+void __tsan_atomic64_store(volatile uint64_t* p, uint64_t value, int) { __atomic_store_n(p, value, __ATOMIC_SEQ_CST); }
+
 void __tsan_init() {}
 // Of host code, such as the guards of static variables.
 uint8_t __tsan_atomic8_load(const volatile uint8_t* p, int) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
@@ -134,4 +141,12 @@ OBSERVE(2)
 OBSERVE(4)
 OBSERVE(8)
 OBSERVE(16)
+
+// std::atomic of host code that lies in the same file as a kernel.
+#define ATOMIC(bits, type)                                                                                        \
+    type __tsan_atomic##bits##_load(const volatile type* p, int) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); } \
+    void __tsan_atomic##bits##_store(volatile type* p, type value, int) { __atomic_store_n(p, value, __ATOMIC_SEQ_CST); }
+ATOMIC(8, unsigned char)
+ATOMIC(32, unsigned)
+ATOMIC(64, unsigned long)
 }

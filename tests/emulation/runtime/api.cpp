@@ -5,6 +5,7 @@
 #include <cuda.h>
 #include <cuda_runtime_api.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -14,6 +15,7 @@
 
 #include "../emulation.h"
 #include "device_memory.h"
+#include "footprint.h"
 #include "launch.h"
 #include "tensor_map.h"
 
@@ -23,6 +25,9 @@ namespace {
 
 constexpr size_t kSharedPerBlock = 48 * 1024;
 constexpr size_t kSharedPerBlockOptin = 227 * 1024;
+constexpr unsigned kLargestCluster = 8;  // that every Hopper runs
+
+using Clock = std::chrono::steady_clock;  // of events; it is the host's time that they tell
 
 thread_local cudaError_t t_error = cudaSuccess;
 thread_local std::string t_text;  // of the last fault, for cudaGetErrorString
@@ -89,7 +94,7 @@ extern "C" {
 cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
 cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
 cudaError_t cudaSetDevice(int device) { return status(device == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
-cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+cudaError_t cudaDeviceSynchronize() { return forget_predecessor(), cudaSuccess; }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int) { return *value = attribute(which), cudaSuccess; }
 cudaError_t cudaDriverGetVersion(int* version) { return *version = CUDART_VERSION, cudaSuccess; }
 cudaError_t cudaRuntimeGetVersion(int* version) { return *version = CUDART_VERSION, cudaSuccess; }
@@ -128,6 +133,8 @@ const char* cudaGetErrorName(cudaError_t error) {
             return "cudaErrorMemoryAllocation";
         case cudaErrorInvalidConfiguration:
             return "cudaErrorInvalidConfiguration";
+        case cudaErrorInvalidClusterSize:
+            return "cudaErrorInvalidClusterSize";
         case cudaErrorInvalidDevice:
             return "cudaErrorInvalidDevice";
         case cudaErrorNotSupported:
@@ -151,20 +158,27 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
 }
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, 0); }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) { return delete reinterpret_cast<char*>(stream), cudaSuccess; }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamQuery(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return forget_predecessor(), cudaSuccess; }
+cudaError_t cudaStreamQuery(cudaStream_t) { return forget_predecessor(), cudaSuccess; }
 cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* capturing) {
     return *capturing = cudaStreamCaptureStatusNone, cudaSuccess;
 }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-    *event = reinterpret_cast<cudaEvent_t>(new char);
+    *event = reinterpret_cast<cudaEvent_t>(new Clock::time_point(Clock::now()));
     return cudaSuccess;
 }
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, 0); }
-cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete reinterpret_cast<char*>(event), cudaSuccess; }
-cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
+cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete reinterpret_cast<Clock::time_point*>(event), cudaSuccess; }
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+    forget_predecessor();
+    return *reinterpret_cast<Clock::time_point*>(event) = Clock::now(), cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+    const auto at = [](cudaEvent_t event) { return *reinterpret_cast<Clock::time_point*>(event); };
+    return *milliseconds = std::chrono::duration<float, std::milli>(at(end) - at(begin)).count(), cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return forget_predecessor(), cudaSuccess; }
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return forget_predecessor(), cudaSuccess; }
 
 // ---- kernels -------------------------------------------------------------------------------------------------------------------
 
@@ -215,13 +229,16 @@ cudaError_t launch_kernel(const cudaLaunchConfig_t& config, const void* function
         if (const auto it = g_shared_limit.find(function); it != g_shared_limit.end()) limit = std::max(limit, it->second);
     }
     if (config.dynamicSmemBytes > limit) return status(cudaErrorInvalidValue);
+    unsigned cluster = 1;
     for (unsigned i = 0; i < config.numAttrs; ++i) {
         const cudaLaunchAttribute& given = config.attrs[i];
-        if (given.id == cudaLaunchAttributeClusterDimension &&
-            given.val.clusterDim.x * given.val.clusterDim.y * given.val.clusterDim.z > 1)
-            return status(cudaErrorNotSupported);  // see README.md
+        if (given.id != cudaLaunchAttributeClusterDimension) continue;
+        cluster = given.val.clusterDim.x;
+        if (given.val.clusterDim.y * given.val.clusterDim.z != 1) return status(cudaErrorNotSupported);  // see README.md
     }
-    const cudaError_t error = run(config, function, call, arguments, argument_bytes);
+    if (cluster == 0 || cluster > kLargestCluster || grid.x % cluster != 0 || (cluster > 1 && architecture() < 90))
+        return status(cudaErrorInvalidClusterSize);
+    const cudaError_t error = run(config, cluster, function, call, arguments, argument_bytes);
     if (error != cudaSuccess) t_text = peek_report().text;
     return status(error);
 }

@@ -6,6 +6,7 @@
 
 #include "api.h"
 #include "device_memory.h"
+#include "footprint.h"
 #include "launch.h"
 
 using namespace halfbyte::emulation;
@@ -22,6 +23,7 @@ cudaError_t copy(void* destination, const void* source, size_t bytes) {
     const std::lock_guard lock(device_mutex());
     if (destination == nullptr || source == nullptr || !is_device_range(destination, bytes) || !is_device_range(source, bytes))
         return status(cudaErrorInvalidValue);
+    forget_predecessor();
     std::memmove(destination, source, bytes);
     return cudaSuccess;
 }
@@ -54,6 +56,7 @@ cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes,
 cudaError_t cudaMemset(void* memory, int value, size_t bytes) {
     const std::lock_guard lock(device_mutex());
     if (bytes != 0 && !DeviceMemory::instance().is_valid(memory, bytes)) return status(cudaErrorInvalidValue);
+    forget_predecessor();
     if (bytes != 0) std::memset(memory, value, bytes);
     return cudaSuccess;
 }

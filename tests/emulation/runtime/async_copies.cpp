@@ -25,7 +25,7 @@ void AsyncCopies::land(Block& block, Thread& thread, std::vector<Copy>& copies) 
     for (const Copy& copy : copies) {
         char bytes[16] = {};
         if (copy.source_size != 0) std::memcpy(bytes, copy.from, copy.source_size);
-        block.shared.land_copy(copy.to, bytes, copy.size, thread.rank, thread.clock);
+        block.shared.land_copy(copy.to, bytes, copy.size, thread.number, thread.clock);
     }
     copies.clear();
 }

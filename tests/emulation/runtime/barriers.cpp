@@ -11,12 +11,12 @@ bool same(const Site& a, const Site& b) {
 }
 }  // namespace
 
-void Barriers::reset(unsigned threads) {
+void Barriers::reset(unsigned clocks) {
     all_ = Barrier();
-    all_.released = Seen(threads + 1);
+    all_.released = Seen(clocks);
     for (Barrier& barrier : named_) {
         barrier = Barrier();
-        barrier.released = Seen(threads + 1);
+        barrier.released = Seen(clocks);
     }
 }
 

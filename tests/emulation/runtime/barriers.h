@@ -14,7 +14,7 @@ struct Thread;
 
 class Barriers {
    public:
-    void reset(unsigned threads);
+    void reset(unsigned clocks);
 
     // __syncthreads: every thread of the block, at one place in the source. Returns the sum of all threads' `value`s (the votes
     // __syncthreads_count, _and and _or are made of it).

@@ -16,10 +16,22 @@ thread_local Block* t_current = nullptr;
 
 Block* Block::current() { return t_current; }
 
+std::string Block::name() const { return text("block (%u,%u,%u)", index_.x, index_.y, index_.z); }
+
 std::string Block::name_of(unsigned rank) const {
-    if (rank >= count_) return "a bulk copy";
     const uint3 at = threads_[rank]->index;
     return text("thread (%u,%u,%u)", at.x, at.y, at.z);
+}
+
+const Thread* Block::find(unsigned number) const {
+    const unsigned rank = number % clocks_per_block();
+    return rank == count_ ? nullptr : cluster_->block(number / clocks_per_block()).threads_[rank].get();
+}
+
+std::string Block::name_of_number(unsigned number) const {
+    const Block& block = cluster_->block(number / clocks_per_block());
+    const Thread* thread = find(number);
+    return (thread != nullptr ? block.name_of(thread->rank) : "a bulk copy") + (&block != this ? " of " + block.name() : "");
 }
 
 bool Block::is_argument(const void* p) const {
@@ -29,8 +41,10 @@ bool Block::is_argument(const void* p) const {
 
 int Block::architecture() const { return launch_->architecture; }
 
-void Block::prepare(Launch& launch, dim3 index) {
+void Block::prepare(Launch& launch, Cluster& cluster, unsigned cluster_rank, dim3 index) {
     launch_ = &launch;
+    cluster_ = &cluster;
+    cluster_rank_ = cluster_rank;
     index_ = index;
     count_ = launch.block.x * launch.block.y * launch.block.z;
     finished_ = 0;
@@ -39,17 +53,19 @@ void Block::prepare(Launch& launch, dim3 index) {
     ready_.clear();
     ready_head_ = 0;
     random_.seed(launch.order.seed * 0x9e3779b97f4a7c15u + index.x + 65536u * index.y + (uint64_t{index.z} << 32));
-    shared.reset(launch.shared_bytes);
-    barriers.reset(count_);
+    shared.reset(launch.shared_bytes, cluster.size() > 1 ? "shared memory of " + name() : "shared memory");
+    barriers.reset(clocks());
     mbarriers.reset();
     counters.reset(launch.counting, count_);
     for (auto& waiting : warpgroups_) waiting.clear();
-    const Seen nothing(count_ + 1);
+    visits_.clear();
+    const Seen nothing(clocks());
     for (unsigned rank = 0; rank < count_; ++rank) {
         if (rank >= threads_.size()) threads_.push_back(std::make_unique<Thread>());
         Thread& thread = *threads_[rank];
         thread = Thread();
         thread.rank = rank;
+        thread.number = cluster_rank * clocks_per_block() + rank;
         thread.index = {rank % launch.block.x, rank / launch.block.x % launch.block.y, rank / (launch.block.x * launch.block.y)};
         thread.seen = nothing;
         thread.stack = stacks_.bottom(rank);
@@ -64,7 +80,7 @@ void Block::prepare(Launch& launch, dim3 index) {
     wake(all);
 }
 
-bool Block::run() {
+Block::Stop Block::run() {
     blockIdx = {index_.x, index_.y, index_.z};
     blockDim = launch_->block;
     gridDim = launch_->grid;
@@ -72,25 +88,48 @@ bool Block::run() {
     paused_ = false;
     switch_to(next_ready());  // comes back when no thread can run
     t_current = nullptr;
-    if (paused_ && !failed_) return false;
+    if (failed_) return Stop::kEnded;
+    if (paused_) return Stop::kPaused;
+    if (!has_ended()) return Stop::kWaits;
     end();
-    return true;
+    return Stop::kEnded;
 }
 
 void Block::end() {
-    const std::string name = text(", block (%u,%u,%u)", index_.x, index_.y, index_.z);
-    if (!failed_ && finished_ < count_) launch_->fail({Fault::kDeadlock, launch_->name() + name + ": deadlock: " + who_waits()});
-    else if (!failed_ && mbarriers.any_under_way())
-        launch_->fail({Fault::kNotWaitedFor,
-                       launch_->name() + name + ": ended while a copy to an mbarrier was under way that nobody waited for"});
-    else if (!failed_ && !warpgroups_agree())
-        launch_->fail({Fault::kDivergentWarp,
-                       launch_->name() + name + ": the warps of a warpgroup have executed different setmaxnreg instructions"});
+    if (mbarriers.any_under_way())
+        launch_->fail({Fault::kNotWaitedFor, launch_->name() + ", " + name() +
+                                                 ": ended while a copy to an mbarrier was under way that nobody waited for"});
+    if (!warpgroups_agree())
+        launch_->fail({Fault::kDivergentWarp, launch_->name() + ", " + name() +
+                                                  ": the warps of a warpgroup have executed different setmaxnreg instructions"});
+    check_visitors();
     if (launch_->counting) {
         counters.flush();
         counters.counts.blocks = 1;
         const std::lock_guard lock(launch_->mutex);
         add(launch_->counts, counters.counts);
+    }
+}
+
+void Block::note_visitor(Block& visitor, Site where) {
+    const Thread& self = visitor.thread();
+    if (has_ended())
+        visitor.fail(Fault::kBlockNotThere, nullptr, where, "accesses the shared memory of %s, which has ended", name().c_str());
+    const auto is_known = [&](const auto& thread) { return self.seen.includes(thread->number, 1); };
+    if (std::none_of(threads_.begin(), threads_.begin() + count_, is_known))
+        visitor.fail(Fault::kBlockNotThere, nullptr, where,
+                     "accesses the shared memory of %s, but no cluster barrier has shown that it has begun", name().c_str());
+    visits_.insert_or_assign(self.number, Visit{self.clock, where});
+}
+
+void Block::check_visitors() {
+    for (const auto& [number, visit] : visits_) {
+        const auto knows = [&](const auto& thread) { return thread->seen.includes(number, visit.clock); };
+        if (std::any_of(threads_.begin(), threads_.begin() + count_, knows)) continue;
+        launch_->fail(
+            {Fault::kBlockNotThere, text("%s, %s: %s: ends without a cluster barrier after %s accessed its shared memory at %s",
+                                         launch_->name().c_str(), name().c_str(), halfbyte::emulation::name(Fault::kBlockNotThere),
+                                         name_of_number(number).c_str(), to_text(visit.where).c_str())});
     }
 }
 
@@ -154,6 +193,7 @@ void Block::finish() {
         fail(Fault::kNotWaitedFor, nullptr, Site(), "leaves the kernel before its wgmma instructions are done");
     warp().leave(*this);
     barriers.leave(*this);
+    cluster_->barrier.leave(*this);
     switch_to(next_ready());
 }
 
@@ -188,6 +228,7 @@ void Block::suspend(const char* waits_for, Site where) {
 }
 
 void Block::yield() {
+    if (cluster_->size() > 1) return poll();  // it may wait for a block of its cluster
     wake(*running_);
     suspend("a loop that polls", Site());
 }
@@ -222,8 +263,9 @@ void Block::fail(Fault fault, const void* code, Site where, const char* format, 
         va_end(arguments);
         std::string line = to_text(where);
         if (line.empty()) line = source_line(code);
-        launch_->fail({fault, text("%s, block (%u,%u,%u), %s%s%s: %s: %s", launch_->name().c_str(), index_.x, index_.y, index_.z,
-                                   name_of(running_->rank).c_str(), line.empty() ? "" : ", ", line.c_str(), name(fault), what)});
+        launch_->fail(
+            {fault, text("%s, %s, %s%s%s: %s: %s", launch_->name().c_str(), name().c_str(), name_of(running_->rank).c_str(),
+                         line.empty() ? "" : ", ", line.c_str(), halfbyte::emulation::name(fault), what)});
     }
     failed_ = true;
     switch_to(nullptr);

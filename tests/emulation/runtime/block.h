@@ -8,12 +8,14 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "../emulation.h"
 #include "async_copies.h"
 #include "barriers.h"
 #include "clocks.h"
+#include "cluster.h"
 #include "counters.h"
 #include "fiber.h"
 #include "mbarrier.h"
@@ -27,7 +29,8 @@ namespace halfbyte::emulation {
 struct Launch;
 
 struct Thread {
-    unsigned rank = 0;  // x + blockDim.x * (y + blockDim.y * z)
+    unsigned rank = 0;    // x + blockDim.x * (y + blockDim.y * z)
+    unsigned number = 0;  // among the clocks of the cluster
     uint3 index{};
     Context context{};
     char* stack = nullptr;
@@ -40,6 +43,10 @@ struct Thread {
     uint32_t clock = 1;
     Seen seen;
     uint32_t fenced = 0;
+    unsigned cluster_phase = 0;            // in which it last arrived at the cluster barrier
+    bool awaits_cluster = false;           // has arrived there and not waited yet
+    uint32_t dependency_waited = 0;        // its clock at griddepcontrol.wait
+    bool knows_predecessor_ended = false;  // has waited, or has synchronized with a thread that had
 
     void* deposit = nullptr;  // operands of the warp instruction it waits in
     AsyncCopies copies;       // cp.async
@@ -56,10 +63,16 @@ class Block {
     Block(const Block&) = delete;
     Block& operator=(const Block&) = delete;
 
-    // Begins the block of `index`, or goes on with it where it paused. Returns false if it has paused: all its threads wait for
-    // other blocks. Else it has ended; its first fault went to `launch`.
-    void prepare(Launch& launch, dim3 index);
-    bool run();
+    // Begins the block of `index`, number `cluster_rank` of its cluster.
+    void prepare(Launch& launch, Cluster& cluster, unsigned cluster_rank, dim3 index);
+    // Goes on with it while one of its threads can run. Its first fault went to the launch.
+    enum class Stop {
+        kEnded,
+        kPaused,  // all its threads that can run poll: for other blocks
+        kWaits,   // none can run
+    };
+    Stop run();
+    bool has_ended() const { return finished_ == count_; }
 
     // The block whose kernel the calling code is part of; null on the host.
     static Block* current();
@@ -70,9 +83,13 @@ class Block {
     bool any_finished() const { return finished_ != 0; }
     Warp& warp() { return *warps_[running_->warp()]; }
     Warp& warp(unsigned index) { return *warps_[index]; }
+    const Launch& launch() const { return *launch_; }
+    bool knows_predecessor_ended();            // the running thread
     int architecture() const;                  // the device's compute capability
     bool is_argument(const void* p) const;     // the kernel's parameters, on their way to the thread's stack
+    std::string name() const;                  // "block (0,0,0)"
     std::string name_of(unsigned rank) const;  // "thread (3,0,0)"
+    std::string who_waits() const;
 
     // Ends the launch with a report. Never returns: the fibers are left where they are.
     [[noreturn, gnu::format(printf, 5, 6)]] void fail(Fault fault, const void* code, Site where, const char* format, ...);
@@ -91,8 +108,20 @@ class Block {
     void acquire(const Seen& source) { running_->seen.join(source); }
     // All `threads` have seen each other.
     void synchronize(const std::vector<Thread*>& threads);
-    unsigned proxy() const { return count_; }  // the asynchronous proxy's number among the clocks
     uint32_t proxy_clock = 0;
+
+    // The clocks of a cluster: those of each block's threads, and one of its asynchronous proxy.
+    Cluster& cluster() { return *cluster_; }
+    unsigned cluster_rank() const { return cluster_rank_; }
+    unsigned clocks_per_block() const { return count_ + 1; }
+    unsigned clocks() const { return cluster_->size() * clocks_per_block(); }
+    unsigned proxy() const { return cluster_rank_ * clocks_per_block() + count_; }
+    const Thread* find(unsigned number) const;          // the thread of that number; null if it is a proxy
+    std::string name_of_number(unsigned number) const;  // "thread (3,0,0)", of another block with its name, or "a bulk copy"
+
+    // The running thread of another block touches this block's shared memory. It must know that this block has begun; at this
+    // block's end, one of its threads must know of the visit, else it may end too early for it.
+    void note_visitor(Block& visitor, Site where);
 
     // The 128 threads of the running thread's warpgroup meet; the last to come calls `execute`, then all go on.
     void warpgroup_together(void (*execute)(Block&, unsigned), unsigned operand, Site where);
@@ -105,13 +134,20 @@ class Block {
    private:
     static void enter(Transfer transfer);
     void end();
+    void check_visitors();
     bool warpgroups_agree() const;
     void switch_to(Thread* next);
     Thread* next_ready();
     void finish();
-    std::string who_waits() const;
+
+    struct Visit {
+        uint32_t clock;
+        Site where;
+    };
 
     Launch* launch_ = nullptr;
+    Cluster* cluster_ = nullptr;
+    unsigned cluster_rank_ = 0;
     dim3 index_{};
     unsigned count_ = 0, finished_ = 0;
     Thread* running_ = nullptr;
@@ -123,6 +159,7 @@ class Block {
     size_t ready_head_ = 0;
     size_t polls_ = 0;  // since the last pause
     std::array<std::vector<Thread*>, 8> warpgroups_;
+    std::unordered_map<unsigned, Visit> visits_;  // the last one of each thread of another block, by its number
     std::mt19937_64 random_;
     StackPool stacks_;
 };

@@ -5,7 +5,7 @@ namespace halfbyte::emulation {
 
 void Block::release_to(Seen& target) {
     target.join(running_->seen);
-    target.add(running_->rank, running_->clock++);
+    target.add(running_->number, running_->clock++);
 }
 
 void Block::synchronize(const std::vector<Thread*>& threads) {
@@ -13,7 +13,7 @@ void Block::synchronize(const std::vector<Thread*>& threads) {
     std::vector<Seen::Entry> entries;
     for (const Thread* thread : threads) {
         all.join(thread->seen);
-        entries.push_back({thread->rank, thread->clock});
+        entries.push_back({thread->number, thread->clock});
     }
     all.add(entries);
     for (Thread* thread : threads) {
@@ -23,6 +23,15 @@ void Block::synchronize(const std::vector<Thread*>& threads) {
     unsigned flushed = ~0u;
     for (const Thread* thread : threads)
         if (counters.on && thread->rank / 32 != flushed) counters.flush(flushed = thread->rank / 32);
+}
+
+bool Block::knows_predecessor_ended() {
+    for (unsigned number = 0; number < clocks() && !running_->knows_predecessor_ended; ++number) {
+        const Thread* thread = find(number);
+        running_->knows_predecessor_ended =
+            thread != nullptr && thread->dependency_waited != 0 && running_->seen.includes(number, thread->dependency_waited);
+    }
+    return running_->knows_predecessor_ended;
 }
 
 void Block::warpgroup_together(void (*execute)(Block&, unsigned), unsigned operand, Site where) {

@@ -20,9 +20,17 @@ class Seen {
 
     bool includes(unsigned thread, uint32_t clock) const { return (*clocks_)[thread] >= clock; }
 
-    // What both have seen. Threads that left one barrier share one vector, so most joins are free.
+    // What both have seen. Threads that left one barrier share one vector, so most joins are free; and whoever learns nothing that
+    // others do not know shares theirs.
     void join(const Seen& other) {
         if (clocks_ == other.clocks_) return;
+        bool learns = false, knows_more = false;
+        for (size_t i = 0; i < clocks_->size(); ++i) {
+            learns |= (*clocks_)[i] < (*other.clocks_)[i];
+            knows_more |= (*clocks_)[i] > (*other.clocks_)[i];
+        }
+        if (!knows_more) clocks_ = other.clocks_;
+        if (!knows_more || !learns) return;
         Vector joined = *clocks_;
         for (size_t i = 0; i < joined.size(); ++i) joined[i] = std::max(joined[i], (*other.clocks_)[i]);
         clocks_ = std::make_shared<const Vector>(std::move(joined));

@@ -40,9 +40,10 @@ void* DeviceMemory::allocate(size_t bytes) {
         allocations_.size() == allocations_.capacity())
         return nullptr;
     char* begin = base_ + next_;
-    if (mprotect(begin, pages * kPage, PROT_READ | PROT_WRITE) != 0) return nullptr;
+    void* marks = mmap(nullptr, 4 * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (marks == MAP_FAILED || mprotect(begin, pages * kPage, PROT_READ | PROT_WRITE) != 0) return nullptr;
     std::memset(begin, 0xff, pages * kPage);  // a NaN for every float format, -1 for integers: nothing that looks like a result
-    allocations_.push_back({begin, bytes, true});
+    allocations_.push_back({begin, bytes, true, static_cast<uint8_t*>(marks)});
     std::fill_n(page_owner_ + next_ / kPage, pages, static_cast<uint32_t>(allocations_.size()));
     next_ += (pages + 1) * kPage;  // one page between two allocations stays without access
     used_ += bytes;
@@ -56,6 +57,7 @@ bool DeviceMemory::free(void* memory) {
     const size_t bytes = (allocation->bytes + kPage - 1) / kPage * kPage;
     madvise(memory, bytes, MADV_DONTNEED);
     mprotect(memory, bytes, PROT_NONE);
+    munmap(allocation->marks, 4 * allocation->bytes);
     allocation->live = false;
     used_ -= allocation->bytes;
     return true;
@@ -70,6 +72,12 @@ const Allocation* DeviceMemory::find(const void* p) const {
 bool DeviceMemory::is_valid(const void* p, size_t bytes) const {
     const Allocation* allocation = find(p);
     return allocation != nullptr && allocation->live && static_cast<const char*>(p) + bytes <= allocation->end();
+}
+
+void DeviceMemory::clear_marks() {
+    const std::lock_guard lock(g_mutex);
+    for (const Allocation& allocation : allocations_)
+        if (allocation.live) madvise(allocation.marks, 4 * allocation.bytes, MADV_DONTNEED);
 }
 
 DeviceMemory::Snapshot DeviceMemory::snapshot() const {

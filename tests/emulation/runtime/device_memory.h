@@ -12,6 +12,7 @@ struct Allocation {
     char* begin;
     size_t bytes;
     bool live;
+    uint8_t* marks;  // four times `bytes`: see footprint.cpp
     const char* end() const { return begin + bytes; }
 };
 
@@ -29,6 +30,8 @@ class DeviceMemory {
     // The allocation on whose pages `p` lies, live or freed; null if none ever was there.
     const Allocation* find(const void* p) const;
     bool is_valid(const void* p, size_t bytes) const;
+
+    void clear_marks();
 
     // The contents of every live allocation, to run a launch again from the same state.
     using Snapshot = std::vector<std::pair<Allocation, std::vector<char>>>;

@@ -215,6 +215,12 @@ void proxy_fence() {
 void bulk_commit() { here().thread().stores.commit(); }
 void bulk_wait(unsigned groups_left) { here().thread().stores.wait(here(), groups_left); }
 
+void grid_dependency_wait() {
+    Thread& self = here().thread();
+    if (!self.knows_predecessor_ended) self.dependency_waited = self.clock;
+    self.knows_predecessor_ended = true;
+}
+
 void set_registers(int registers, Site where) {
     here().warp().together(
         here(), "setmaxnreg", ~0u, &registers,

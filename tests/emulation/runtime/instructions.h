@@ -61,6 +61,19 @@ void mbarrier_wait(void* mbarrier, unsigned parity, Site where);
 bool mbarrier_test(void* mbarrier, unsigned parity, Site where);
 void proxy_fence();
 
+// griddepcontrol.wait.
+void grid_dependency_wait();
+
+// Clusters.
+uint32_t cluster_rank();
+uint32_t cluster_size();
+void cluster_arrive(Site where);
+void cluster_wait(Site where);
+uint32_t cluster_address(const void* shared, uint32_t rank, Site where);
+void cluster_load(void* to, uint32_t address, unsigned size, Site where);
+void cluster_store(uint32_t address, const void* from, unsigned size, Site where);
+void mbarrier_arrive_cluster(uint32_t address, Site where);
+
 // Bulk copies: contiguous bytes, and boxes of a tensor map.
 void bulk_load(void* shared, const void* global, uint32_t bytes, void* mbarrier, Site where);
 void bulk_store(void* global, const void* shared, uint32_t bytes, Site where);

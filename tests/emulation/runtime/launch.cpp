@@ -35,17 +35,17 @@ std::map<std::string, Counts> g_counts;
 std::unordered_map<const void*, std::string> g_names;
 
 // Blocks are expensive to make (stacks, the shared window), so they are kept.
-std::unique_ptr<Block> take_block() {
+std::vector<std::unique_ptr<Block>> take_blocks(size_t count) {
+    std::vector<std::unique_ptr<Block>> blocks;
     const std::lock_guard lock(g_mutex);
-    if (g_blocks.empty()) return std::make_unique<Block>();
-    std::unique_ptr<Block> block = std::move(g_blocks.back());
-    g_blocks.pop_back();
-    return block;
+    for (; blocks.size() < count && !g_blocks.empty(); g_blocks.pop_back()) blocks.push_back(std::move(g_blocks.back()));
+    while (blocks.size() < count) blocks.push_back(std::make_unique<Block>());
+    return blocks;
 }
 
-void give_back(std::unique_ptr<Block> block) {
+void give_back(std::vector<std::unique_ptr<Block>> blocks) {
     const std::lock_guard lock(g_mutex);
-    g_blocks.push_back(std::move(block));
+    for (auto& block : blocks) g_blocks.push_back(std::move(block));
 }
 
 std::vector<Order> orders_of(std::string_view list) {
@@ -90,7 +90,7 @@ std::chrono::seconds time_limit() {
     return std::chrono::seconds(seconds);
 }
 
-// The n-th block to run: 0, 1, 2, ... forward, from the last in reverse, and in steps coprime to the count at random.
+// The n-th cluster to run: 0, 1, 2, ... forward, from the last in reverse, and in steps coprime to the count at random.
 class BlockOrder {
    public:
     BlockOrder(const Order& order, uint64_t count) : order_(order), count_(count) {
@@ -110,32 +110,33 @@ class BlockOrder {
     uint64_t count_, first_ = 0, step_ = 1;
 };
 
-void run_blocks(Launch& launch) {
-    const uint64_t count = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
+void run_clusters(Launch& launch) {
+    const unsigned width = launch.grid.x / launch.cluster;
+    const uint64_t count = uint64_t{width} * launch.grid.y * launch.grid.z;
     const BlockOrder order(launch.order, count);
     std::atomic<uint64_t> next = 0;
-    // An OS thread goes on with a new block when the one it runs waits for another, as a GPU would have both resident.
+    // An OS thread goes on with a new cluster when the one it runs waits for another, as a GPU would have both resident.
     const auto work = [&] {
-        std::deque<std::unique_ptr<Block>> paused;
+        std::deque<std::unique_ptr<Cluster>> paused;
         while (!launch.failed) {
-            std::unique_ptr<Block> block;
-            const uint64_t n = paused.size() < kLargestResidency ? next++ : count;
+            std::unique_ptr<Cluster> cluster;
+            const uint64_t n = paused.size() * launch.cluster < kLargestResidency ? next++ : count;
             if (n < count) {
                 const uint64_t i = order.at(n);
-                block = take_block();
-                block->prepare(
-                    launch, dim3(static_cast<unsigned>(i % launch.grid.x), static_cast<unsigned>(i / launch.grid.x % launch.grid.y),
-                                 static_cast<unsigned>(i / (uint64_t{launch.grid.x} * launch.grid.y))));
+                const dim3 first(static_cast<unsigned>(i % width) * launch.cluster,
+                                 static_cast<unsigned>(i / width % launch.grid.y),
+                                 static_cast<unsigned>(i / (uint64_t{width} * launch.grid.y)));
+                cluster = std::make_unique<Cluster>(launch, take_blocks(launch.cluster), first);
             } else if (!paused.empty()) {
-                block = std::move(paused.front());
+                cluster = std::move(paused.front());
                 paused.pop_front();
             } else {
                 break;
             }
-            if (block->run()) give_back(std::move(block));
-            else paused.push_back(std::move(block));
+            if (cluster->run()) give_back(cluster->take_blocks());
+            else paused.push_back(std::move(cluster));
         }
-        for (auto& block : paused) give_back(std::move(block));
+        for (auto& cluster : paused) give_back(cluster->take_blocks());
     };
     std::vector<std::thread> helpers;
     for (uint64_t i = 1; i < std::min<uint64_t>(os_threads(), count); ++i) helpers.emplace_back(work);
@@ -182,7 +183,7 @@ std::mutex& device_mutex() {
     return mutex;
 }
 
-cudaError_t run(const cudaLaunchConfig_t& config, const void* function, void (*call)(void*), void* arguments,
+cudaError_t run(const cudaLaunchConfig_t& config, unsigned cluster, const void* function, void (*call)(void*), void* arguments,
                 size_t argument_bytes) {
     // Running again from a snapshot must not undo what another host thread does meanwhile.
     const std::lock_guard lock_device(device_mutex());
@@ -193,6 +194,7 @@ cudaError_t run(const cudaLaunchConfig_t& config, const void* function, void (*c
                      function_name(function).c_str());
         orders.resize(1);
     }
+    const Footprint footprint = begin_footprint(config);
     DeviceMemory::Snapshot before, first;
     if (orders.size() > 1) before = memory.snapshot();
     for (size_t i = 0; i < orders.size(); ++i) {
@@ -203,8 +205,10 @@ cudaError_t run(const cudaLaunchConfig_t& config, const void* function, void (*c
                       .argument_bytes = argument_bytes,
                       .grid = config.gridDim,
                       .block = config.blockDim,
+                      .cluster = cluster,
                       .shared_bytes = config.dynamicSmemBytes,
                       .order = orders[i],
+                      .footprint = footprint,
                       .architecture = architecture(),
                       .counting = g_counting && i == 0,
                       .deadline = std::chrono::steady_clock::now() + time_limit(),
@@ -212,7 +216,7 @@ cudaError_t run(const cudaLaunchConfig_t& config, const void* function, void (*c
                       .mutex = {},
                       .report = {},
                       .counts = {}};
-        run_blocks(launch);
+        run_clusters(launch);
         if (launch.failed) {
             launch.report.text += text(" [order %s]", to_text(orders[i]).c_str());
             publish(launch.report);

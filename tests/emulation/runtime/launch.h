@@ -9,6 +9,7 @@
 #include <string>
 
 #include "../emulation.h"
+#include "footprint.h"
 #include "report.h"
 
 namespace halfbyte::emulation {
@@ -19,8 +20,10 @@ struct Launch {
     void* arguments;
     size_t argument_bytes;
     dim3 grid, block;
+    unsigned cluster;  // blocks along x
     size_t shared_bytes;
     Order order;
+    Footprint footprint;
     int architecture;
     bool counting = false;
     std::chrono::steady_clock::time_point deadline;
@@ -42,7 +45,7 @@ struct Launch {
 std::mutex& device_mutex();
 
 // Runs the kernel in every order that was asked for; returns the status for the CUDA API.
-cudaError_t run(const cudaLaunchConfig_t& config, const void* function, void (*call)(void*), void* arguments,
+cudaError_t run(const cudaLaunchConfig_t& config, unsigned cluster, const void* function, void (*call)(void*), void* arguments,
                 size_t argument_bytes);
 
 }  // namespace halfbyte::emulation

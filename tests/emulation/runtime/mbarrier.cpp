@@ -16,7 +16,7 @@ void Mbarriers::init(Block& block, void* barrier, unsigned count, Site where) {
                    offset);
     Mbarrier fresh;
     fresh.count = fresh.pending = count;
-    fresh.released = fresh.completed = Seen(block.size() + 1);
+    fresh.released = fresh.completed = Seen(block.clocks());
     barriers_.emplace(offset, std::move(fresh));
 }
 
@@ -53,6 +53,19 @@ void Mbarriers::arrive(Block& block, void* barrier, Site where) {
     block.release_to(found.released);
     --found.pending;
     advance(block, found);
+}
+
+void Mbarriers::arrive_from(Block& owner, Block& block, uint32_t offset, Site where) {
+    const auto it = barriers_.find(offset);
+    if (it == barriers_.end())
+        block.fail(Fault::kInvalidInstruction, nullptr, where,
+                   "mbarrier.arrive at offset %u of the shared memory of %s, which is no initialized mbarrier", offset,
+                   owner.name().c_str());
+    owner.shared.read(block, offset, 8, true, nullptr, where);
+    ++block.counters.counts.mbarrier_operations;
+    block.release_to(it->second.released);
+    --it->second.pending;
+    advance(owner, it->second);
 }
 
 bool Mbarriers::land(Block& block, Mbarrier& barrier) {
@@ -99,7 +112,7 @@ void Mbarriers::arrive_after_copies(Block& block, void* barrier, Site where) {
     found.under_way.push_back([&found, thread](Block& at) {
         thread->copies.land(at, *thread);
         found.released.join(thread->seen);
-        found.released.add(thread->rank, thread->clock++);
+        found.released.add(thread->number, thread->clock++);
         --found.pending;
         advance(at, found);
     });

@@ -22,6 +22,8 @@ class Mbarriers {
     void invalidate(Block& block, void* barrier, Site where);
     void expect_bytes(Block& block, void* barrier, uint32_t bytes, Site where);
     void arrive(Block& block, void* barrier, Site where);
+    // The same by the running thread of another block of the cluster.
+    void arrive_from(Block& owner, Block& block, uint32_t offset, Site where);
 
     // Returns when the phase of `parity` has completed. What is under way to the barrier arrives here, as late as it may.
     void wait(Block& block, void* barrier, unsigned parity, Site where);

@@ -62,6 +62,10 @@ const char* name(Fault fault) {
             return "race";
         case Fault::kNotWaitedFor:
             return "asynchronous copy not waited for";
+        case Fault::kBlockNotThere:
+            return "block of the cluster not there";
+        case Fault::kOverlap:
+            return "overlapped kernel not waited for";
         case Fault::kMissingProxyFence:
             return "missing fence.proxy.async";
         case Fault::kOrderDependence:

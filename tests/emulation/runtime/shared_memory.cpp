@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "block.h"
 
@@ -23,19 +24,20 @@ SharedMemory::SharedMemory() {
 
 SharedMemory::~SharedMemory() { munmap(base_ - kGuard, kWindow + 2 * kGuard); }
 
-void SharedMemory::reset(size_t bytes) {
+void SharedMemory::reset(size_t bytes, std::string name) {
     bytes_ = bytes;
+    name_ = std::move(name);
     for (size_t i = 0; i < bytes; i += 4) std::memcpy(base_ + i, &kNoise, 4);
     std::fill_n(cells_.get(), bytes, Cell{0, 0, kNobody, kNobody});
 }
 
 void SharedMemory::check_range(Block& block, uint32_t offset, size_t size, const char* what, const void* code, Site where) {
     if (offset + size > bytes_)
-        block.fail(Fault::kSharedOutOfBounds, code, where, "%s %zu bytes at offset %u of %zu bytes of shared memory", what, size,
-                   offset, bytes_);
+        block.fail(Fault::kSharedOutOfBounds, code, where, "%s %zu bytes at offset %u of %zu bytes of %s", what, size, offset,
+                   bytes_, name_.c_str());
     if (size <= 16 && (size & (size - 1)) == 0 && offset % size != 0)
-        block.fail(Fault::kMisaligned, code, where, "%s %zu bytes at offset %u of shared memory, no multiple of %zu", what, size,
-                   offset, size);
+        block.fail(Fault::kMisaligned, code, where, "%s %zu bytes at offset %u of %s, no multiple of %zu", what, size, offset,
+                   name_.c_str(), size);
 }
 
 void SharedMemory::read(Block& block, uint32_t offset, size_t size, bool atomic, const void* code, Site where) {
@@ -45,13 +47,14 @@ void SharedMemory::read(Block& block, uint32_t offset, size_t size, bool atomic,
         Cell& cell = cells_[i];
         const unsigned writer = cell.writer & ~kAtomic;
         if (cell.writer == kNobody)
-            block.fail(Fault::kUninitializedShared, code, where, "reads byte %u of shared memory, which nobody wrote", i);
+            block.fail(Fault::kUninitializedShared, code, where, "reads byte %u of %s, which nobody wrote", i, name_.c_str());
         if (cell.writer == kUnderWay)
-            block.fail(Fault::kNotWaitedFor, code, where, "reads byte %u of shared memory, to which a copy is still under way", i);
-        if (writer != self.rank && !(atomic && (cell.writer & kAtomic)) && !self.seen.includes(writer, cell.written_at))
-            block.fail(Fault::kRace, code, where, "reads byte %u of shared memory, which %s wrote without a barrier in between", i,
-                       block.name_of(writer).c_str());
-        cell.reader = static_cast<uint16_t>(self.rank | (atomic ? kAtomic : 0));
+            block.fail(Fault::kNotWaitedFor, code, where, "reads byte %u of %s, to which a copy is still under way", i,
+                       name_.c_str());
+        if (writer != self.number && !(atomic && (cell.writer & kAtomic)) && !self.seen.includes(writer, cell.written_at))
+            block.fail(Fault::kRace, code, where, "reads byte %u of %s, which %s wrote without a barrier in between", i,
+                       name_.c_str(), block.name_of_number(writer).c_str());
+        cell.reader = static_cast<uint16_t>(self.number | (atomic ? kAtomic : 0));
         cell.read_at = self.clock;
     }
 }
@@ -63,16 +66,17 @@ void SharedMemory::write(Block& block, uint32_t offset, size_t size, bool atomic
         Cell& cell = cells_[i];
         const unsigned writer = cell.writer & ~kAtomic, reader = cell.reader & ~kAtomic;
         if (cell.writer == kUnderWay)
-            block.fail(Fault::kNotWaitedFor, code, where, "writes byte %u of shared memory, to which a copy is still under way", i);
-        if (cell.writer != kNobody && writer != self.rank && !(atomic && (cell.writer & kAtomic)) &&
+            block.fail(Fault::kNotWaitedFor, code, where, "writes byte %u of %s, to which a copy is still under way", i,
+                       name_.c_str());
+        if (cell.writer != kNobody && writer != self.number && !(atomic && (cell.writer & kAtomic)) &&
             !self.seen.includes(writer, cell.written_at))
-            block.fail(Fault::kRace, code, where, "writes byte %u of shared memory, which %s wrote without a barrier in between", i,
-                       block.name_of(writer).c_str());
-        if (cell.reader != kNobody && reader != self.rank && !(atomic && (cell.reader & kAtomic)) &&
+            block.fail(Fault::kRace, code, where, "writes byte %u of %s, which %s wrote without a barrier in between", i,
+                       name_.c_str(), block.name_of_number(writer).c_str());
+        if (cell.reader != kNobody && reader != self.number && !(atomic && (cell.reader & kAtomic)) &&
             !self.seen.includes(reader, cell.read_at))
-            block.fail(Fault::kRace, code, where, "writes byte %u of shared memory, which %s read without a barrier in between", i,
-                       block.name_of(reader).c_str());
-        cell = {self.clock, 0, static_cast<uint16_t>(self.rank | (atomic ? kAtomic : 0)), kNobody};
+            block.fail(Fault::kRace, code, where, "writes byte %u of %s, which %s read without a barrier in between", i,
+                       name_.c_str(), block.name_of_number(reader).c_str());
+        cell = {self.clock, 0, static_cast<uint16_t>(self.number | (atomic ? kAtomic : 0)), kNobody};
     }
 }
 
@@ -91,24 +95,26 @@ void SharedMemory::land_copy(uint32_t offset, const void* source, size_t size, u
 void SharedMemory::async_read(Block& block, uint32_t offset, size_t size, const char* instruction, Site where) {
     check_range(block, offset, size, instruction, nullptr, where);
     Thread& self = block.thread();
+    unsigned last = kNobody;
+    const Thread* thread = nullptr;  // number `last`
     for (uint32_t i = offset; i < offset + size; ++i) {
         Cell& cell = cells_[i];
         const unsigned writer = cell.writer & ~kAtomic;
         if (cell.writer == kNobody)
-            block.fail(Fault::kUninitializedShared, nullptr, where, "%s reads byte %u of shared memory, which nobody wrote",
-                       instruction, i);
+            block.fail(Fault::kUninitializedShared, nullptr, where, "%s reads byte %u of %s, which nobody wrote", instruction, i,
+                       name_.c_str());
         if (cell.writer == kUnderWay)
-            block.fail(Fault::kNotWaitedFor, nullptr, where,
-                       "%s reads byte %u of shared memory, to which a copy is still under way", instruction, i);
-        if (writer != self.rank && !self.seen.includes(writer, cell.written_at))
-            block.fail(Fault::kRace, nullptr, where,
-                       "%s reads byte %u of shared memory, which %s wrote without a barrier in between", instruction, i,
-                       block.name_of(writer).c_str());
-        if (writer < block.size() && cell.written_at > block.thread(writer).fenced)
+            block.fail(Fault::kNotWaitedFor, nullptr, where, "%s reads byte %u of %s, to which a copy is still under way",
+                       instruction, i, name_.c_str());
+        if (writer != self.number && !self.seen.includes(writer, cell.written_at))
+            block.fail(Fault::kRace, nullptr, where, "%s reads byte %u of %s, which %s wrote without a barrier in between",
+                       instruction, i, name_.c_str(), block.name_of_number(writer).c_str());
+        if (writer != last) thread = block.find(last = writer);
+        if (thread != nullptr && cell.written_at > thread->fenced)
             block.fail(Fault::kMissingProxyFence, nullptr, where,
-                       "%s reads byte %u of shared memory, which %s wrote without fence.proxy.async after it", instruction, i,
-                       block.name_of(writer).c_str());
-        cell.reader = static_cast<uint16_t>(self.rank);
+                       "%s reads byte %u of %s, which %s wrote without fence.proxy.async after it", instruction, i, name_.c_str(),
+                       block.name_of_number(writer).c_str());
+        cell.reader = static_cast<uint16_t>(self.number);
         cell.read_at = self.clock;
     }
 }

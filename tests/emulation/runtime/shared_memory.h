@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "report.h"
 
@@ -22,8 +23,8 @@ class SharedMemory {
     SharedMemory(const SharedMemory&) = delete;
     SharedMemory& operator=(const SharedMemory&) = delete;
 
-    // A fresh block's memory: `bytes` bytes of noise that nobody has written.
-    void reset(size_t bytes);
+    // A fresh block's memory: `bytes` bytes of noise that nobody has written; reports call it `name`.
+    void reset(size_t bytes, std::string name);
 
     char* base() const { return base_; }
     size_t bytes() const { return bytes_; }
@@ -43,7 +44,7 @@ class SharedMemory {
     void async_read(Block& block, uint32_t offset, size_t size, const char* instruction, Site where);
 
    private:
-    // 16 bits name a thread of the block (up to 1024 of them; the number after the last is the asynchronous proxy).
+    // 16 bits name a thread of the cluster (up to 8 blocks of 1024; the number after a block's last is its asynchronous proxy).
     static constexpr uint16_t kNobody = 0xffff;    // never written
     static constexpr uint16_t kUnderWay = 0xfffe;  // an asynchronous copy has begun and was not waited for
     static constexpr uint16_t kAtomic = 0x8000;    // the access was atomic: atomics do not race with each other
@@ -56,6 +57,7 @@ class SharedMemory {
 
     char* base_;
     size_t bytes_ = 0;
+    std::string name_;
     std::unique_ptr<Cell[]> cells_;  // set by reset(), no further than the launch needs
 };
 

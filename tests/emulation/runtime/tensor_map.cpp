@@ -1,5 +1,6 @@
 #include "tensor_map.h"
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -51,6 +52,17 @@ void for_each_row(const TensorMap& map, const int32_t* coordinates, Visit visit)
         }
         visit(row, address, exists);
     }
+}
+
+// The part of the box that exists is checked as an access to global memory.
+void check_box(Block& block, const TensorMap& map, const int32_t* coordinates, bool write, Site where) {
+    const int64_t first = std::max(coordinates[0], 0);
+    const int64_t last = std::min(int64_t{coordinates[0]} + map.box[0], static_cast<int64_t>(map.sizes[0]));
+    if (first >= last) return;
+    const auto bytes = static_cast<size_t>((last - first) * map.element_bytes);
+    for_each_row(map, coordinates, [&](uint32_t, const char* address, bool exists) {
+        if (exists) check_global(block, address + first * map.element_bytes, bytes, write, nullptr, where);
+    });
 }
 
 }  // namespace
@@ -126,6 +138,7 @@ void tensor_load(void* shared, const void* map_bytes, const int32_t* coordinates
     const uint32_t row_bytes = uint32_t{map.box[0]} * map.element_bytes;
     uint32_t rows = 1;
     for (unsigned d = 1; d < rank; ++d) rows *= map.box[d];
+    check_box(block, map, coordinates, false, where);
     block.shared.begin_copy(block, to, rows * row_bytes, where);
     std::array<int32_t, 5> at_coordinates{};
     std::copy_n(coordinates, rank, at_coordinates.begin());
@@ -159,6 +172,7 @@ void tensor_store(const void* map_bytes, const int32_t* coordinates, unsigned ra
     const uint32_t row_bytes = uint32_t{map.box[0]} * map.element_bytes;
     uint32_t rows = 1;
     for (unsigned d = 1; d < rank; ++d) rows *= map.box[d];
+    check_box(block, map, coordinates, true, where);
     block.shared.async_read(block, from, rows * row_bytes, "cp.async.bulk.tensor", where);
     std::array<int32_t, 5> at_coordinates{};
     std::copy_n(coordinates, rank, at_coordinates.begin());

@@ -119,6 +119,32 @@ TEST(catches_a_deadlock) {
     EXPECT_CAUGHT(deadlock_on_mbarrier(data.output.data()), kDeadlock, "32 threads wait in an mbarrier");
 }
 
+TEST(catches_misuse_of_another_blocks_shared_memory) {
+    Data data;
+    EXPECT_CAUGHT(cluster_race(data.output.data()), kRace, "of shared memory of block (");
+    EXPECT_CAUGHT(cluster_second_race(data.output.data()), kRace, "of shared memory of block (");
+    EXPECT_CAUGHT(cluster_before_it_begins(data.output.data()), kBlockNotThere, "no cluster barrier has shown that it has begun");
+    EXPECT_CAUGHT(cluster_leaves_early(data.output.data()), kBlockNotThere, "shared memory");
+    EXPECT_CAUGHT(cluster_out_of_bounds(data.output.data()), kSharedOutOfBounds,
+                  "reads 16 bytes at offset 128 of 128 bytes of shared memory of block (");
+    EXPECT_CAUGHT(cluster_uninitialized(data.output.data()), kUninitializedShared, "of shared memory of block (1,0,0)");
+    EXPECT_CAUGHT(cluster_rank_too_large(data.output.data()), kInvalidInstruction, "to block 2 of a cluster of 2");
+}
+
+TEST(catches_misuse_of_the_cluster_barrier) {
+    Data data;
+    EXPECT_CAUGHT(cluster_deadlock(data.output.data()), kDeadlock, "32 threads wait in a cluster barrier at cluster.cu");
+    EXPECT_CAUGHT(cluster_deadlock(data.output.data()), kDeadlock, "block (1,0,0): 32 threads wait in an mbarrier");
+    EXPECT_CAUGHT(cluster_arrives_twice(data.output.data()), kDivergentBarrier, "again without having waited");
+    EXPECT_CAUGHT(cluster_barrier_in_a_branch(data.output.data()), kDivergentWarp, "barrier.cluster.arrive");
+}
+
+TEST(catches_a_kernel_that_does_not_wait_for_the_one_it_overlaps) {
+    Data data;
+    EXPECT_CAUGHT(overlap_reads(data.input.data(), data.output.data()), kOverlap, "thread (20,0,0), overlap.cu:");
+    EXPECT_CAUGHT(overlap_overwrites(data.input.data(), data.output.data()), kOverlap, "which the kernel before this one reads");
+}
+
 TEST(catches_an_endless_loop) {
     Data data;
     const test::Buffer<uint32_t> flag(std::vector<uint32_t>{0});

@@ -55,6 +55,19 @@ TEST(last_block_by_ticket) {
     EXPECT_EQUAL(result.values()[0], 37u);
 }
 
+TEST(kernels_that_overlap) {
+    std::vector<int32_t> input(256), addend(256);
+    for (int32_t i = 0; i < 256; ++i) input[static_cast<size_t>(i)] = i * i, addend[static_cast<size_t>(i)] = -i;
+    for (const bool every_thread_waits : {true, false})
+        for (int repetition = 0; repetition < 150; ++repetition) {  // more launches than there are marks
+            const test::Buffer<int32_t> from(input), other(addend), scratch(256), to(256);
+            EXPECT_SUCCESS(double_and_add(from.data(), other.data(), scratch.data(), to.data(), 256, every_thread_waits));
+            const std::vector<int32_t> output = to.values();
+            for (size_t i = 0; i < 256; ++i) EXPECT_EQUAL(output[i], 2 * input[255 - i] + addend[i]);
+            EXPECT(from.values() == std::vector<int32_t>(256, 0));
+        }
+}
+
 TEST(blocks_that_wait_for_each_other) {
     const test::Buffer<uint32_t> turn(std::vector<uint32_t>{0}), sums(20);
     EXPECT_SUCCESS(in_turn(turn.data(), sums.data(), 20));  // in reverse, too: every block begins before the first one ends

@@ -1,0 +1,244 @@
+// y[m, n] = sum over k of x[m, k] * round(table[code(n, k)] * absmax(block of (n, k))) + bias[n] on Hopper's tensor cores, for
+// 16-bit x and K a multiple of 16. `round` is to x's type: the operands are those of a product after dequantization, bit for bit.
+// Sums are float32, bias included, and rounded once.
+//
+// Weights are decoded into registers, as operand A of wgmma: D[feature, row of x]. A block makes tiles of 128 features by 256,
+// 128 or 64 rows of x, in steps of 64 k through a ring of stages (stage_ring.cuh):
+//
+//   warpgroup 2       producer: x by TMA, with 128-byte swizzle; of each row of the weight 64 codes, and the sixteen values that
+//   they
+//                     may have (code_stage.cuh), so that consumers know nothing of formats, statistics and blocks
+//   warpgroups 0, 1   consumers of 64 features each (wgmma_tile.cuh): find the values of step i by byte permutes while the tensor
+//                     cores multiply step i - 1 from the other buffer of A registers
+//
+// Blocks are persistent, one per multiprocessor: the stages of the next tile come in while this one's sums go out. Tiles of the
+// same features follow each other, so that a weight's bytes come from memory once; x stays in the second-level cache. K may be
+// split over blocks (matmul_partials.h).
+//
+// Clocks of a step on one multiprocessor:
+//
+//   rows of x                                     256    128     64
+//   tensor cores: 4 per row                      1024    512    256
+//   shared memory: operand B, by each consumer    512    256    128
+//                  codes and values               224    224    224   20 words per lane read, 16 written
+//   each quarter:  instructions                   457    457    457   two consumers of 146, a producer of 165
+//                  permutes and logic, 2 each     470    470    470   two consumers of 89, a producer of ~60
+//
+// So the tensor cores are the limit at 256 rows and, barely, at 128; at 64 decoding takes nearly twice their time, and such tiles
+// are for products that have too few others. Per weight and lane a consumer spends 4.6 instructions, 2.8 of them permutes and
+// logic. Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested: 0.0157).
+#include "cuda/device/code_stage.cuh"
+#include "cuda/device/grid.cuh"
+#include "cuda/device/launch.cuh"
+#include "cuda/device/ptx/registers.cuh"
+#include "cuda/device/ptx/tma.cuh"
+#include "cuda/device/smem.cuh"
+#include "cuda/device/stage_ring.cuh"
+#include "cuda/device/wgmma_tile.cuh"
+#include "cuda/matmul_4bit.h"
+#include "cuda/matmul_partials.h"
+#include "cuda/matmul_wgmma.h"
+#include "cuda/tensor_map.h"
+
+namespace halfbyte::cuda {
+namespace {
+
+static_assert(kMmaTile == kWgmmaFeatures && kCodeRows == kWgmmaFeatures && kCodeStep == kWgmmaStep);
+
+template <class T, int Rows, int Tables>
+struct Shared {
+    struct Stage {
+        alignas(1024) T x[Rows][kWgmmaStep];
+        CodeStage<Tables> weights;
+    };
+    // As many as there is room for beside the rest, and no more than eight.
+    static constexpr int kRoom = kWgmmaSharedBytes - 2 * sizeof(WgmmaStaging<T>) - kSharedAlignment;
+    static constexpr int kStages = std::min<int>(8, kRoom / sizeof(Stage));
+    Stage stages[kStages];
+    WgmmaStaging<T> staging[2];
+    StageRing<kStages> ring;
+};
+
+constexpr int kPrefetch = 16 * kWgmmaStep;  // k ahead
+
+// What a block works on.
+struct Tile {
+    const Weight4Bit& weight;
+    int index;  // of the weight
+    int64_t first_m, first_n, begin, end, split;
+
+    __device__ __forceinline__ Tile(const MatMul4BitBatch& batch, const WgmmaWork& work, int64_t item, int rows)
+        : Tile(batch, work, item, rows, weight_of_tile(batch.weights, work.tile(item))) {}
+
+   private:
+    __device__ __forceinline__ Tile(const MatMul4BitBatch& batch, const WgmmaWork& work, int64_t item, int rows, int i)
+        : weight(batch.weights.at[i]),
+          index(i),
+          first_m(work.tile_m(item) * rows),
+          first_n((work.tile(item) - weight.first) * kWgmmaFeatures),
+          begin(work.split(item) * work.depth),
+          end(min(batch.weights.K, begin + work.depth)),
+          split(work.split(item)) {}
+};
+
+template <class T, int Rows, int Tables>
+__device__ __forceinline__ void produce(Shared<T, Rows, Tables>& shared, const MatMul4BitBatch& batch, const CUtensorMap& x,
+                                        const WgmmaWork& work) {
+    typename decltype(shared.ring)::Position at;
+    if (threadIdx.x == kWgmmaConsumers) ptx::tensor_prefetch(&x);
+    for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
+        const Tile tile(batch, work, item, Rows);
+        CodeFiller<T, Tables> filler(batch.weights, tile.weight, tile.first_n, tile.begin);
+#pragma unroll 1
+        for (int k = 0; k < kPrefetch; k += kWgmmaStep) filler.prefetch(k);
+        CodeRegisters<Tables> next{};
+        filler.load(next);
+        const auto first_m = static_cast<int32_t>(tile.first_m), end = static_cast<int32_t>(tile.end);
+        for (auto k = static_cast<int32_t>(tile.begin); k < end; k += kWgmmaStep, at.advance()) {
+            auto& stage = shared.stages[at.stage];
+            const CodeRegisters<Tables> current = next;
+            filler.prefetch(kPrefetch);
+            filler.load(next);
+            shared.ring.wait_empty(at);
+            if (threadIdx.x == kWgmmaConsumers) {
+                shared.ring.expect(at, sizeof stage.x);
+                ptx::tensor_load(stage.x, &x, k, first_m, shared.ring.filled(at));
+            }
+            filler.store(stage.weights, current);
+            __syncwarp();
+            if (threadIdx.x % 32 == 0) shared.ring.arrive_filled(at);
+        }
+    }
+}
+
+template <class T, int Rows, int Tables>
+__device__ __forceinline__ void consume(Shared<T, Rows, Tables>& shared, const MatMul4BitBatch& batch, const WgmmaWork& work,
+                                        int64_t columns) {
+    const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+    typename decltype(shared.ring)::Position at, before;
+    const uint64_t first_x = row_descriptor(shared.stages[0].x);
+    // This warp is done with the stage before.
+    const auto release = [&] {
+        __syncwarp();
+        if (lane == 0) shared.ring.release(before);
+    };
+    for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
+        const Tile tile(batch, work, item, Rows);
+        float sums[Rows / 2] = {};
+        int rest = static_cast<int>(tile.end - tile.begin);  // k
+        bool is_first = true;
+        const auto step = [&](uint32_t(&a)[4][4]) {
+            const auto& stage = shared.stages[at.stage];
+            shared.ring.wait_filled(at);
+            decode(a, stage.weights, warp);
+            // Zeros beyond K, even if the table has infinities. With one table K ends with a stage, and still the branch is there:
+            // it keeps ptxas from moving the last permutes of decode() in between the products, which it would then serialize.
+            if (rest < kWgmmaStep) {
+#pragma unroll
+                for (int slice = 1; slice < 4; ++slice)
+#pragma unroll
+                    for (uint32_t& word : a[slice])
+                        if (slice * kCodeSlice >= rest) word = 0;
+            }
+            ptx::wgmma_fence();
+#pragma unroll
+            for (int slice = 0; slice < 4; ++slice)
+                wgmma_add(sums, a[slice], further(first_x, at.stage * static_cast<int>(sizeof stage) + slice * 32), T{});
+            ptx::wgmma_commit();
+            ptx::wgmma_wait<1>();
+            if (!is_first) release();
+            is_first = false;
+            before = at;
+            at.advance();
+            rest -= kWgmmaStep;
+        };
+        uint32_t even[4][4], odd[4][4];
+        while (rest > 0) {
+            step(even);
+            if (rest > 0) step(odd);
+        }
+        ptx::wgmma_wait<0>();
+        release();
+
+        const int64_t first_n = tile.first_n + warp / 4 * 64, N = tile.weight.N;
+        if (work.splits == 1) {
+            store_sums(shared.staging[warp / 4], sums, batch.outputs[tile.index], tile.first_m, batch.M, first_n, N);
+        } else {
+            float* partials = batch.partials + tile.split * batch.M * columns + batch.columns[tile.index];
+            store_partial_sums(partials, columns, sums, tile.first_m, batch.M, first_n, N);
+        }
+    }
+}
+
+template <class T, int Rows, int Tables>
+__global__ void __launch_bounds__(kWgmmaThreads, 1)
+    matmul_4bit_wgmma_kernel(const __grid_constant__ MatMul4BitBatch batch, const __grid_constant__ CUtensorMap x,
+                             const WgmmaWork work, int64_t columns) {
+    auto& shared = shared_memory<Shared<T, Rows, Tables>>();
+    // A stage is filled by the copy of x and by four warps that bring codes, and used by eight warps.
+    if (threadIdx.x == 0) shared.ring.init(1 + kWgmmaProducers / 32, kWgmmaConsumers / 32);
+    __syncthreads();
+    if (threadIdx.x >= kWgmmaConsumers) {
+        ptx::registers_decrease<kWgmmaProducerRegisters>();
+        produce(shared, batch, x, work);
+    } else {
+        ptx::registers_increase<kWgmmaConsumerRegisters>();
+        consume(shared, batch, work, columns);
+    }
+}
+
+template <class T, int Rows, int Tables>
+cudaError_t run(const MatMul4BitBatch& batch, int64_t columns, cudaStream_t stream) {
+    const int64_t K = batch.weights.K, depth = depth_of_split(K, batch.splits, kWgmmaStep);
+    CUtensorMap x;
+    cudaError_t status = make_tensor_map(&x, {.data = batch.x,
+                                              .dtype = batch.dtype,
+                                              .rows = batch.M,
+                                              .columns = K,
+                                              .ld = batch.ldx,
+                                              .box_rows = Rows,
+                                              .box_columns = 64});
+    const WgmmaWork work{.tiles = batch.tiles, .tiles_m = ceil_div(batch.M, Rows), .splits = ceil_div(K, depth), .depth = depth};
+    Launch at{.block = kWgmmaThreads, .shared_bytes = sizeof(Shared<T, Rows, Tables>), .stream = stream};
+    if (status == cudaSuccess) status = persistent_grid(work.count(), 1, &at.grid);
+    if (status == cudaSuccess) status = launch(at, matmul_4bit_wgmma_kernel<T, Rows, Tables>, batch, x, work, columns);
+    return status;
+}
+
+template <class T, int Tables>
+cudaError_t run(const MatMul4BitBatch& batch, int rows, int64_t columns, cudaStream_t stream) {
+    return rows == 256   ? run<T, 256, Tables>(batch, columns, stream)
+           : rows == 128 ? run<T, 128, Tables>(batch, columns, stream)
+                         : run<T, 64, Tables>(batch, columns, stream);
+}
+
+template <class T>
+cudaError_t run(const MatMul4BitBatch& batch, int rows, int64_t columns, cudaStream_t stream) {
+    bool is_one = true;
+    for (int32_t i = 0; i < batch.weights.count; ++i) is_one = is_one && has_one_table(batch.weights.at[i], batch.weights.K);
+    return is_one ? run<T, 1>(batch, rows, columns, stream) : run<T, 4>(batch, rows, columns, stream);
+}
+
+}  // namespace
+
+int64_t matmul_4bit_wgmma_splits(const MatMul4Bit& op) {
+    int64_t tiles = 0;
+    for (int64_t i = 0; i < op.count; ++i) tiles += ceil_div(op.weights[i].N, kWgmmaFeatures);
+    return wgmma_plan(op.M, tiles, op.K).splits;
+}
+
+cudaError_t matmul_4bit_wgmma(const MatMul4BitBatch& batch, cudaStream_t stream) {
+    const int32_t last = batch.weights.count - 1;
+    const int64_t columns = batch.columns[last] + batch.weights.at[last].N;
+    const int rows = wgmma_plan(batch.M, batch.tiles, batch.weights.K).rows;
+    const cudaError_t status = batch.dtype == DType::kFloat16 ? run<__half>(batch, rows, columns, stream)
+                                                              : run<__nv_bfloat16>(batch, rows, columns, stream);
+    const int64_t splits = ceil_div(batch.weights.K, depth_of_split(batch.weights.K, batch.splits, kWgmmaStep));
+    if (status != cudaSuccess || splits == 1) return status;
+    Partials partials{
+        .sums = batch.partials, .splits = splits, .M = batch.M, .columns = columns, .count = batch.weights.count, .at = {}};
+    for (int32_t i = 0; i < batch.weights.count; ++i) partials.at[i] = {batch.outputs[i], batch.columns[i]};
+    return add_partials(partials, batch.dtype, stream);
+}
+
+}  // namespace halfbyte::cuda

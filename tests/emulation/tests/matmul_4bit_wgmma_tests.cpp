@@ -1,0 +1,295 @@
+// The 4-bit product on Hopper's tensor cores under emulation, asked for by name: operands as dequantization makes them, within the
+// bound of float32 sums.
+#include <algorithm>
+#include <utility>
+
+#include "cuda/chunk_bytes.h"
+#include "cuda/kernel_choice.h"
+#include "cuda/kernels.h"
+#include "tests/products.h"
+
+using namespace halfbyte;
+using test::Format4Bit;
+
+namespace {
+
+constexpr DType kTypes[] = {DType::kFloat16, DType::kBFloat16};
+
+// While it lives, products run on this kernel or not at all, and on tiles of so many rows of x: small products would all have the
+// smallest.
+class Asked {
+   public:
+    explicit Asked(const char* kernel, const char* rows = "") {
+        cuda::ask_for_kernel("matmul_4bit", kernel);
+        cuda::ask_for_kernel("wgmma_tile", rows);
+    }
+    Asked(const Asked&) = delete;
+    Asked& operator=(const Asked&) = delete;
+    ~Asked() {
+        cuda::ask_for_kernel("matmul_4bit", "");
+        cuda::ask_for_kernel("wgmma_tile", "");
+    }
+};
+constexpr const char* kTiles[] = {"64", "128", "256"};
+
+struct Case {
+    int64_t M, K;
+    std::vector<int64_t> N;
+    std::vector<Format4Bit> formats = {{}};
+    bool bias = false;
+    int64_t gap_x = 0, gap_y = 0, skew_x = 0;
+};
+
+using Spoil = void (*)(std::vector<double>&, int64_t K);
+using Change = void (*)(test::RandomWeight4Bit& weight);
+
+// The products and their references.
+class Product {
+   public:
+    Product(const Case& at, DType dtype, Spoil spoil = nullptr, Change change = nullptr)
+        : at_(at), dtype_(dtype), x_(dtype, at.M, at.K, at.gap_x, at.skew_x) {
+        test::Random random(static_cast<uint64_t>(at.M * 31 + at.K));
+        std::vector<double> x = test::random_values(random, at.M * at.K, dtype);
+        if (spoil != nullptr) spoil(x, at.K);
+        x_.upload(x);
+        for (size_t i = 0; i < at.N.size(); ++i) {
+            weights_.push_back(std::make_unique<test::RandomWeight4Bit>(at.N[i], at.K, at.formats[i % at.formats.size()], 7 + i));
+            if (change != nullptr) change(*weights_[i]);
+            descriptors_.push_back(weights_[i]->descriptor());
+            outputs_.push_back(std::make_unique<test::DeviceMatrix>(dtype, at.M, at.N[i], at.gap_y));
+            const DType bias_dtype = test::kProductTypes[i % 3];
+            biases_.push_back(std::make_unique<test::DeviceMatrix>(bias_dtype, 1, at.N[i]));
+            const std::vector<double> bias = test::random_values(random, at.N[i], bias_dtype);
+            biases_[i]->upload(bias);
+            targets_.push_back(
+                {outputs_[i]->data(), outputs_[i]->ld(), at.bias ? biases_[i]->data() : nullptr, static_cast<int64_t>(bias_dtype)});
+            add_reference(x, *weights_[i], bias);
+        }
+    }
+
+    cudaError_t run() {
+        MatMul4Bit op{
+            static_cast<int64_t>(at_.N.size()), descriptors_.data(), nullptr, dtype_, at_.M, at_.K, at_.K, 0, nullptr, nullptr};
+        workspace_ = std::make_unique<test::Buffer<uint8_t>>(static_cast<size_t>(cuda::matmul_4bit_workspace(op)));
+        op.x = x_.data();
+        op.ldx = x_.ld();
+        op.outputs = targets_.data();
+        op.workspace = workspace_->data();
+        return cuda::matmul_4bit(op, nullptr);
+    }
+
+    void check() {
+        EXPECT_SUCCESS(run());
+        for (size_t i = 0; i < at_.N.size(); ++i) {
+            const std::string wrong = test::first_wrong(outputs_[i]->download(), sums_[i], at_.K, dtype_);
+            if (!wrong.empty())
+                test::fail(__FILE__, __LINE__,
+                           "M=" + std::to_string(at_.M) + " N=" + std::to_string(at_.N[i]) + " K=" + std::to_string(at_.K) +
+                               " dtype " + std::to_string(static_cast<int>(dtype_)) + " weight " + std::to_string(i) + ": " +
+                               wrong);
+            EXPECT(outputs_[i]->gaps_are_untouched());
+        }
+    }
+
+    std::vector<double> values(size_t i) const { return outputs_[i]->download(); }
+
+   private:
+    // In float64, over weights as dequantization would round them.
+    void add_reference(const std::vector<double>& x, const test::RandomWeight4Bit& weight, const std::vector<double>& bias) {
+        const auto N = static_cast<size_t>(weight.descriptor().N), K = static_cast<size_t>(at_.K);
+        std::vector<double> rounded;
+        for (const double value : weight.values) rounded.push_back(test::round_to(dtype_, static_cast<float>(value)));
+        std::vector<test::Sum> sums;
+        for (size_t m = 0; m < static_cast<size_t>(at_.M); ++m)
+            for (size_t n = 0; n < N; ++n) {
+                test::Sum sum;
+                if (at_.bias) sum.add(bias[n]);
+                for (size_t k = 0; k < K; ++k) sum.add(x[m * K + k] * rounded[n * K + k]);
+                sums.push_back(sum);
+            }
+        sums_.push_back(std::move(sums));
+    }
+
+    Case at_;
+    DType dtype_;
+    test::DeviceMatrix x_;
+    std::vector<std::unique_ptr<test::RandomWeight4Bit>> weights_;
+    std::vector<std::unique_ptr<test::DeviceMatrix>> outputs_, biases_;
+    std::vector<halfbyte_weight_4bit> descriptors_;
+    std::vector<halfbyte_output> targets_;
+    std::vector<std::vector<test::Sum>> sums_;
+    std::unique_ptr<test::Buffer<uint8_t>> workspace_;
+};
+
+void check(const Case& at, DType dtype, Spoil spoil = nullptr) { Product(at, dtype, spoil).check(); }
+
+}  // namespace
+
+// Of whole tiles of x, and what is left over; features within a tile, and beyond.
+TEST(matmul_4bit_wgmma_of_any_shape) {
+    for (const char* rows : kTiles) {
+        const Asked asked("wgmma", rows);
+        for (const DType dtype : kTypes)
+            for (const int64_t M : {65, 128, 129, 300})
+                for (const auto& [N, K] : {std::pair<int64_t, int64_t>{1, 16}, {64, 80}, {257, 64}}) check({M, K, {N}}, dtype);
+    }
+}
+
+TEST(matmul_4bit_wgmma_of_every_format) {
+    std::vector<Format4Bit> formats;
+    for (const int32_t type : {HALFBYTE_QUANT_TYPE_FP4, HALFBYTE_QUANT_TYPE_NF4, HALFBYTE_QUANT_TYPE_CUSTOM})
+        for (const bool nested : {false, true})
+            for (const int64_t blocksize : {32, 64, 256, 4096}) formats.push_back({type, blocksize, nested});
+    std::vector<int64_t> rows;
+    for (size_t i = 0; i < formats.size(); ++i) rows.push_back(static_cast<int64_t>(1 + i * 7 % 140));
+    rows[3] = 0;
+    for (const char* kernel : {"wgmma", "chunks"}) {
+        const Asked asked(kernel);
+        for (const DType dtype : kTypes)
+            for (const int64_t K : {80, 128}) check({65, K, rows, formats, true}, dtype);
+    }
+}
+
+// Blocks of 64 and more in whole stages: one table of values per row and stage.
+TEST(matmul_4bit_wgmma_of_whole_blocks) {
+    const std::vector<Format4Bit> formats = {
+        {}, {HALFBYTE_QUANT_TYPE_FP4, 64, true}, {HALFBYTE_QUANT_TYPE_CUSTOM, 128, false}, {HALFBYTE_QUANT_TYPE_NF4, 4096, true}};
+    for (const char* rows : kTiles) {
+        const Asked asked("wgmma", rows);
+        for (const DType dtype : kTypes) check({65, 192, {130, 3, 64, 16}, formats, true}, dtype);
+    }
+}
+
+// The last stage is ragged, rows of the weight do not begin at multiples of 16 bytes, and blocks begin within a stage.
+TEST(matmul_4bit_wgmma_of_ragged_depth) {
+    const std::vector<Format4Bit> formats = {{}, {HALFBYTE_QUANT_TYPE_FP4, 64, true}, {HALFBYTE_QUANT_TYPE_NF4, 32, false}};
+    for (const char* kernel : {"wgmma", "chunks"}) {
+        const Asked asked(kernel);
+        for (const DType dtype : kTypes) check({65, 336, {3, 2, 4}, formats, true}, dtype);
+        check({65, 4304, {3}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, DType::kBFloat16);
+    }
+}
+
+// Codes at addresses that only the smaller loads may take, rows of x and of y that are further apart than they are long, and rows
+// of y that begin anywhere.
+TEST(matmul_4bit_wgmma_of_matrices_with_gaps) {
+    const std::vector<Format4Bit> formats = {{HALFBYTE_QUANT_TYPE_NF4, 64, false, 8}, {}};
+    for (const char* kernel : {"wgmma", "chunks"}) {
+        const Asked asked(kernel);
+        for (const DType dtype : kTypes)
+            for (const int64_t gap_y : {0, 3, 8}) check({70, 128, {72, 31}, formats, true, 8, gap_y, 8}, dtype);
+    }
+}
+
+// Several tiles for each of the emulated multiprocessors: the ring and the staged sums go on from one to the next, and the ring
+// goes round.
+TEST(matmul_4bit_wgmma_of_several_tiles_per_block) {
+    for (const char* rows : kTiles) {
+        const Asked asked("wgmma", rows);
+        check({520, 192, {140, 257}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 128, true}}, true}, DType::kBFloat16);
+    }
+}
+
+TEST(matmul_4bit_wgmma_split_in_depth) {
+    for (const char* rows : kTiles) {
+        const Asked asked("wgmma", rows);
+        check({65, 1088, {20, 130}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 32, true}}, true, 0, 2}, DType::kBFloat16);
+        check({65, 1024, {20}, {{HALFBYTE_QUANT_TYPE_FP4, 64, true}}, true}, DType::kFloat16);
+    }
+}
+
+TEST(matmul_4bit_wgmma_keeps_infinities_in_their_row) {
+    const Spoil spoil = [](std::vector<double>& x, int64_t K) {
+        x[7] = std::numeric_limits<double>::quiet_NaN();
+        x[static_cast<size_t>(K + 63)] = std::numeric_limits<double>::infinity();
+        x[static_cast<size_t>(2 * K + 40)] = -std::numeric_limits<double>::infinity();
+    };
+    const Asked asked("wgmma", "256");
+    for (const DType dtype : kTypes)
+        for (const int64_t K : {80, 128}) check({66, K, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype, spoil);
+}
+
+// Beyond K there are zeros, and not the first of a table's values times the zeros that x has there.
+TEST(matmul_4bit_wgmma_of_a_table_with_an_infinity) {
+    // Code 0 is infinite, and nowhere: code 1 takes its place.
+    const Change change = [](test::RandomWeight4Bit& weight) {
+        auto* table = static_cast<float*>(const_cast<void*>(weight.descriptor().codebook));
+        auto* packed = static_cast<uint8_t*>(const_cast<void*>(weight.descriptor().packed));
+        std::vector<uint8_t> bytes(weight.values.size() / 2);
+        float values[2];
+        cudaMemcpy(values, table, sizeof values, cudaMemcpyDeviceToHost);
+        cudaMemcpy(bytes.data(), packed, bytes.size(), cudaMemcpyDeviceToHost);
+        for (size_t i = 0; i < weight.values.size(); ++i) {
+            const int shift = i % 2 == 0 ? 4 : 0;
+            if ((bytes[i / 2] >> shift & 15) != 0) continue;
+            bytes[i / 2] = static_cast<uint8_t>(bytes[i / 2] | 1 << shift);
+            weight.values[i] = weight.values[i] / values[0] * values[1];
+        }
+        values[0] = std::numeric_limits<float>::infinity();
+        cudaMemcpy(table, values, sizeof values, cudaMemcpyHostToDevice);
+        cudaMemcpy(packed, bytes.data(), bytes.size(), cudaMemcpyHostToDevice);
+    };
+    for (const char* kernel : {"wgmma", "chunks"}) {
+        const Asked asked(kernel);
+        Product({65, 80, {3}, {{HALFBYTE_QUANT_TYPE_CUSTOM, 64, false}}}, DType::kBFloat16, nullptr, change).check();
+    }
+}
+
+TEST(matmul_4bit_chunks_equal_wgmma) {
+    const std::vector<Format4Bit> formats = {{}, {HALFBYTE_QUANT_TYPE_FP4, 128, true}, {HALFBYTE_QUANT_TYPE_CUSTOM, 32, true}};
+    for (const DType dtype : kTypes)
+        for (const auto& [M, K] : {std::pair<int64_t, int64_t>{65, 64}, {257, 80}, {300, 128}}) {
+            std::vector<std::vector<double>> results[2];
+            for (int i = 0; i < 2; ++i) {
+                const Asked asked(i == 0 ? "wgmma" : "chunks", "128");
+                Product product({M, K, {64, 130, 0, 33}, formats, true, 8, 3}, dtype);
+                product.check();
+                for (size_t w = 0; w < 4; ++w) results[i].push_back(product.values(w));
+            }
+            EXPECT(results[0] == results[1]);
+        }
+}
+
+TEST(matmul_4bit_in_several_chunks) {
+    const Asked asked("chunks");
+    const int64_t usual = std::exchange(cuda::chunk_bytes(), 1);  // one tile at least
+    for (const DType dtype : kTypes)
+        check({65, 80, {300, 128, 129}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}, {HALFBYTE_QUANT_TYPE_FP4, 32, false}}, true, 0, 1},
+              dtype);
+    cuda::chunk_bytes() = usual;
+}
+
+// What cannot be multiplied so is refused when it is asked for, and goes another way when it is not.
+TEST(matmul_4bit_wgmma_refuses_what_it_cannot) {
+    struct Refused {
+        Case at;
+        DType dtype;
+        int architecture;
+    };
+    for (const char* kernel : {"wgmma", "chunks"})
+        for (const auto& [at, dtype, architecture] :
+             {Refused{{65, 72, {3}}, DType::kBFloat16, 90}, Refused{{65, 64, {3}}, DType::kFloat32, 90},
+              Refused{{65, 64, {3}, {{}}, false, 1}, DType::kBFloat16, 90},
+              Refused{{65, 64, {3}, {{}}, false, 0, 0, 1}, DType::kBFloat16, 90}, Refused{{65, 64, {3}}, DType::kBFloat16, 80}}) {
+            const test::Architecture device(architecture);
+            const Asked asked(kernel);
+            EXPECT_EQUAL(static_cast<int>(Product(at, dtype).run()), static_cast<int>(cudaErrorNotSupported));
+        }
+}
+
+// What the comments of the kernels promise: neither stages nor the staged sums conflict, and every 16 k of a tile are one product
+// of each warpgroup. One small tile: where warpgroups part for long, the emulator puts a warp's accesses together approximately.
+TEST(matmul_4bit_wgmma_without_conflicts) {
+    test::run_in_order({});
+    for (const char* kernel : {"wgmma", "chunks"}) {
+        const Asked asked(kernel, "128");
+        Product product({128, 128, {128}}, DType::kBFloat16);
+        halfbyte::emulation::start_counting();
+        EXPECT_SUCCESS(product.run());
+        for (const auto& [name, count] : halfbyte::emulation::stop_counting()) {
+            if (name.find("wgmma_kernel") == std::string::npos) continue;
+            EXPECT_EQUAL(count.bank_conflicts, 0);
+            EXPECT_EQUAL(count.wgmma, 2 * 128 / 16);
+        }
+    }
+}
