@@ -13,12 +13,11 @@
 
 namespace halfbyte::cuda {
 
-// In how many parts to cut `depth`, in steps of `step`, so that `tiles` blocks become enough to fill a large GPU (two for each of
-// 132 multiprocessors), with no part below `least` deep.
-inline int64_t splits_of(int64_t tiles, int64_t depth, int64_t least) {
-    constexpr int64_t kBlocks = 2 * 132;
+// In how many parts to cut `depth` so that `tiles` blocks become enough to fill a large GPU of 132 multiprocessors, with no part
+// below `least` deep.
+inline int64_t splits_of(int64_t tiles, int64_t depth, int64_t least, int64_t blocks_per_multiprocessor = 2) {
     if (tiles == 0) return 1;
-    return std::max<int64_t>(1, std::min(kBlocks / tiles, depth / least));
+    return std::max<int64_t>(1, std::min(132 * blocks_per_multiprocessor / tiles, depth / least));
 }
 
 // The depth of each part: the same for all but the last, and a multiple of `step`.

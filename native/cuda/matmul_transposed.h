@@ -1,6 +1,7 @@
 // The kernels of dx = sum over i of dy_i * W_i, for 4-bit and int8 weights alike, and what they are given.
 // matmul_transposed_parts.h cuts the work; which kernel takes what:
 //
+//   wgmma  4-bit weights: 16-bit dy, Hopper                      tensor cores                 matmul_4bit_transposed_wgmma.cu
 //   mma    4-bit weights: 16-bit dy, before sm_80 float16 only
 //          int8 weights: everything, sm_80 and later             tensor cores                 matmul_*_transposed_mma.cu
 //   tile   everything                                            64 x 64 tiles in float32     matmul_*_transposed_tile.cu
@@ -42,6 +43,12 @@ struct WeightsInt8 {
     }
 };
 
+// How a kernel tiles dx, and in what steps it goes through the rows of the weights: what the cut into parts depends on.
+struct TransposedTiling {
+    int64_t rows = 64, columns = 128, step = 32;
+    int64_t blocks_per_multiprocessor = 2;
+};
+
 // One launch: the sum over up to kWeightsPerLaunch weights, or a part of it.
 template <class Weights>
 struct TransposedBatch {
@@ -62,12 +69,11 @@ struct TransposedBatch {
 using Transposed4BitBatch = TransposedBatch<Weights4Bit>;
 using TransposedInt8Batch = TransposedBatch<WeightsInt8>;
 
-// How many rows of dx a block makes; matmul_4bit_transposed_mma_rows where that depends on M.
-inline constexpr int64_t kTransposedRows = 64;
-
 cudaError_t matmul_4bit_transposed_tile(const Transposed4BitBatch& batch, cudaStream_t stream);
 cudaError_t matmul_4bit_transposed_mma(const Transposed4BitBatch& batch, cudaStream_t stream);
 int64_t matmul_4bit_transposed_mma_rows(int64_t M);
+cudaError_t matmul_4bit_transposed_wgmma(const Transposed4BitBatch& batch, cudaStream_t stream);
+TransposedTiling matmul_4bit_transposed_wgmma_tiling(int64_t M);
 cudaError_t matmul_int8_transposed_tile(const TransposedInt8Batch& batch, cudaStream_t stream);
 cudaError_t matmul_int8_transposed_mma(const TransposedInt8Batch& batch, cudaStream_t stream);
 

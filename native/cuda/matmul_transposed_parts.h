@@ -17,10 +17,9 @@ struct TransposedCut {
     int64_t launches, splits, depth, parts;
 };
 
-// rows_of_tile: rows of dx that a block makes.
 template <class Weight>
-TransposedCut cut_transposed(const MatMulTransposed<Weight>& op, int64_t rows_of_tile) {
-    constexpr int64_t kColumnsOfTile = 128, kStep = 32, kLeast = 256;
+TransposedCut cut_transposed(const MatMulTransposed<Weight>& op, const TransposedTiling& tiling) {
+    constexpr int64_t kLeast = 256;
     int64_t weights = 0, deepest = 0;
     for (int64_t i = 0; i < op.count; ++i) {
         weights += op.weights[i].N > 0;
@@ -28,23 +27,24 @@ TransposedCut cut_transposed(const MatMulTransposed<Weight>& op, int64_t rows_of
     }
     TransposedCut cut{};
     cut.launches = std::max<int64_t>(1, ceil_div(weights, kWeightsPerLaunch));
-    const int64_t splits = splits_of(ceil_div(op.M, rows_of_tile) * ceil_div(op.K, kColumnsOfTile), deepest, kLeast);
-    cut.depth = std::max(kStep, depth_of_split(deepest, splits, kStep));
+    const int64_t tiles = ceil_div(op.M, tiling.rows) * ceil_div(op.K, tiling.columns);
+    const int64_t splits = splits_of(tiles, deepest, kLeast, tiling.blocks_per_multiprocessor);
+    cut.depth = std::max(tiling.step, depth_of_split(deepest, splits, tiling.step));
     cut.splits = std::max<int64_t>(1, ceil_div(deepest, cut.depth));
     cut.parts = cut.launches * cut.splits;
     return cut;
 }
 
 template <class Weight>
-int64_t transposed_workspace(const MatMulTransposed<Weight>& op, int64_t rows_of_tile) {
-    const int64_t parts = cut_transposed(op, rows_of_tile).parts;
+int64_t transposed_workspace(const MatMulTransposed<Weight>& op, const TransposedTiling& tiling) {
+    const int64_t parts = cut_transposed(op, tiling).parts;
     return parts > 1 ? parts * op.M * op.K * static_cast<int64_t>(sizeof(float)) : 0;
 }
 
 template <class Weights, class Weight>
 cudaError_t run_transposed(const MatMulTransposed<Weight>& op, cudaError_t (*run)(const TransposedBatch<Weights>&, cudaStream_t),
-                           int64_t rows_of_tile, cudaStream_t stream) {
-    const TransposedCut cut = cut_transposed(op, rows_of_tile);
+                           const TransposedTiling& tiling, cudaStream_t stream) {
+    const TransposedCut cut = cut_transposed(op, tiling);
     const ProductOutput dx{op.dx, op.lddx, nullptr, DType::kFloat32};
     auto* partials = cut.parts > 1 ? static_cast<float*>(op.workspace) : nullptr;
     int64_t i = 0;

@@ -38,14 +38,20 @@ struct ScaledTable {
         for (int i = 0; i < 4; ++i) low[i] = high[i] = 0;
     }
 
+    // A byte of each of four codes: `entries` are their lower bits, `tops` is 0xff where a code's top bit is set.
+    __device__ __forceinline__ static uint32_t look_up(const uint32_t (&bytes)[4], uint32_t entries, uint32_t tops) {
+        constexpr uint8_t kChoose = (0xf0 & ~0xaa) | (0xcc & 0xaa);
+        return ptx::lop3<kChoose>(ptx::prmt(bytes[0], bytes[1], entries), ptx::prmt(bytes[2], bytes[3], entries), tops);
+    }
+
     // The eight values of a word of codes, in order, as pairs.
     __device__ __forceinline__ void get(uint32_t (&pairs)[8], int first, uint32_t word) const {
-        const uint32_t entries = word & 0x77777777u, halves = (word >> 1 & 0x44444444u) | 0x32103210u;
+        // A permute spreads the sign of a byte; shifted, the top bits of the low nibbles are signs too.
+        const uint32_t entries = word & 0x77777777u, shifted = word << 4;
 #pragma unroll
         for (int i = 0; i < 2; ++i) {  // four codes; of two, the first is the high nibble
-            const uint32_t entry = entries >> (16 * i), half = halves >> (16 * i);
-            const uint32_t lows = ptx::prmt(ptx::prmt(low[0], low[1], entry), ptx::prmt(low[2], low[3], entry), half);
-            const uint32_t highs = ptx::prmt(ptx::prmt(high[0], high[1], entry), ptx::prmt(high[2], high[3], entry), half);
+            const uint32_t tops = ptx::prmt(word, shifted, i == 0 ? 0x9d8c : 0xbfae);
+            const uint32_t lows = look_up(low, entries >> (16 * i), tops), highs = look_up(high, entries >> (16 * i), tops);
             pairs[first + 2 * i] = ptx::prmt(lows, highs, 0x4051);
             pairs[first + 2 * i + 1] = ptx::prmt(lows, highs, 0x6273);
         }

@@ -20,7 +20,9 @@ void Block::synchronize(const std::vector<Thread*>& threads) {
         thread->seen = all;
         ++thread->clock;
     }
-    counters.flush();
+    unsigned flushed = ~0u;
+    for (const Thread* thread : threads)
+        if (counters.on && thread->rank / 32 != flushed) counters.flush(flushed = thread->rank / 32);
 }
 
 bool Block::knows_predecessor_ended() {

@@ -24,14 +24,14 @@ void BlockCounters::reset(bool count, unsigned threads) {
     on = count;
     counts = {};
     permute_lanes_ = logic_lanes_ = atomic_lanes_ = 0;
-    accesses_.clear();
+    accesses_.assign(count ? (threads + 31) / 32 : 0, {});
     repetitions_.assign(count ? threads : 0, {});
 }
 
 void BlockCounters::memory(unsigned thread, const void* code, bool shared, bool write, uint64_t address, unsigned size) {
     if (!on) return;
     const unsigned repetition = repetitions_[thread][code]++;
-    Access& access = accesses_[{thread / 32, repetition, code}];
+    Access& access = accesses_[thread / 32][{repetition, code}];
     access.shared = shared;
     access.write = write;
     access.size = size;
@@ -49,8 +49,12 @@ void BlockCounters::ldmatrix(std::span<const uint32_t> row_offsets, bool store) 
 }
 
 void BlockCounters::flush() {
+    for (unsigned warp = 0; warp < accesses_.size(); ++warp) flush(warp);
+}
+
+void BlockCounters::flush(unsigned warp) {
     if (!on) return;
-    for (auto& [key, access] : accesses_) {
+    for (auto& [key, access] : accesses_[warp]) {
         std::sort(access.lanes.begin(), access.lanes.end());  // threads may have run in any order
         if (access.shared) {
             std::vector<uint32_t> offsets;
@@ -69,8 +73,9 @@ void BlockCounters::flush() {
                 static_cast<int64_t>(access.size * access.lanes.size());
         }
     }
-    accesses_.clear();
-    for (auto& thread : repetitions_) thread.clear();
+    accesses_[warp].clear();
+    for (size_t thread = 32 * warp; thread < std::min<size_t>(32 * (warp + 1), repetitions_.size()); ++thread)
+        repetitions_[thread].clear();
     const auto per_warp = [](int64_t& lanes) { return (std::exchange(lanes, 0) + 31) / 32; };
     counts.permutes += per_warp(permute_lanes_);
     counts.logic += per_warp(logic_lanes_);

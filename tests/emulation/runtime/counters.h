@@ -30,7 +30,8 @@ class BlockCounters {
     // instruction on a GPU is put together again: the k-th time each lane of a warp executes `code` since the last barrier.
     void memory(unsigned thread, const void* code, bool shared, bool write, uint64_t address, unsigned size);
     void ldmatrix(std::span<const uint32_t> row_offsets, bool store);
-    void flush();  // at barriers and at the end
+    void flush(unsigned warp);  // where its lanes meet: what other warps are in the middle of stays together
+    void flush();               // at the end
 
     // Per-lane instructions; a warp's worth of them counts once.
     void permute() { ++permute_lanes_; }
@@ -44,16 +45,14 @@ class BlockCounters {
         std::vector<std::pair<unsigned, uint64_t>> lanes;  // {thread, address}
     };
     struct Key {
-        unsigned warp, repetition;
+        unsigned repetition;
         const void* code;
         bool operator==(const Key&) const = default;
     };
     struct Hash {
-        size_t operator()(const Key& key) const {
-            return (reinterpret_cast<size_t>(key.code) * 31 + key.warp) * 1000003 + key.repetition;
-        }
+        size_t operator()(const Key& key) const { return reinterpret_cast<size_t>(key.code) * 1000003 + key.repetition; }
     };
-    std::unordered_map<Key, Access, Hash> accesses_;
+    std::vector<std::unordered_map<Key, Access, Hash>> accesses_;         // per warp
     std::vector<std::unordered_map<const void*, unsigned>> repetitions_;  // per thread
     int64_t permute_lanes_ = 0, logic_lanes_ = 0, atomic_lanes_ = 0;
 };
