@@ -191,8 +191,8 @@ public static unsafe class NativeLibraryLoader
         {
             (not null, _) => $"{EnvironmentVariable} is '{chosen}', which is not a usable Halfbyte library.",
             (null, true) => "A native Halfbyte library was found, but none can be used here.",
-            (null, false) => "No native Halfbyte library could be loaded. Install the package Halfbyte.Native.Cpu or " +
-                $"Halfbyte.Native.Cuda12, or set {EnvironmentVariable} to the path of one.",
+            (null, false) => "No native Halfbyte library could be loaded. The package Halfbyte holds one for the system and processor " +
+                $"it was packed on; elsewhere, and in a clone, build one with ./build.sh, or set {EnvironmentVariable} to the path of one.",
         });
 
         report.Append("\nTried:");

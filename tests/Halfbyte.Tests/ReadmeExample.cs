@@ -33,7 +33,7 @@ public sealed class ReadmeExample
         string region = source[begin..source.LastIndexOf("        // readme-end", StringComparison.Ordinal)];
         string[] lines = [.. region.TrimEnd().Split('\n').Select(line => line.Length > 8 ? line[8..] : "")];
         string readme = File.ReadAllText(Path.Combine(Repository.Root, "README.md")).ReplaceLineEndings("\n");
-        Assert.That(readme, Does.Contain(string.Join('\n', lines)));
+        Assert.That(readme, Does.Contain("```csharp\nusing Halfbyte;\n\n" + string.Join('\n', lines)));
     }
 
     private static void Run()

@@ -33,7 +33,7 @@ internal static class Diagnosis
                 Verdict = "broken: no usable native library was found.",
                 Fix = Environment.GetEnvironmentVariable("HALFBYTE_LIBRARY") is { Length: > 0 } path
                     ? $"HALFBYTE_LIBRARY names '{path}'; unset it, or let it name a halfbyte library of this version."
-                    : "Build the native library with ./build.sh, or install the package Halfbyte.Native.Cpu, or let HALFBYTE_LIBRARY name one.",
+                    : "Build the native library with ./build.sh, or let HALFBYTE_LIBRARY name one.",
             };
         }
 
