@@ -36,6 +36,8 @@ try() {
 
 ls "$packages"/Halfbyte.[0-9]*.nupkg >/dev/null 2>&1 || fail "no packages in $packages; run ./build.sh pack."
 
+try reference 2
+
 # Packages go to a cache of their own: the user's may hold earlier ones of the same version.
 export NUGET_PACKAGES=$work/cache
 try package 1
@@ -44,7 +46,7 @@ if ls "$packages"/Halfbyte.Cuda.*.nupkg >/dev/null 2>&1; then
     find "$work/cuda/Engine/bin" -name '*halfbyte_cuda.*' | grep -q . || fail "cuda: the CUDA library is not in the program's output."
 fi
 
-install=$(block 'Use it in your project' 2 '' | sed -n "s|/path/to/halfbyte|$root|g; s|--global|--tool-path $work/tool|; /tool install/p")
+install=$(block 'Use it in your project' 3 '' | sed -n "s|/path/to/halfbyte|$root|g; s|--global|--tool-path $work/tool|; /tool install/p")
 [[ -n $install ]] || fail "README.md does not say how to install the tool."
 (cd "$work" && bash -c "$install") >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "the tool cannot be installed."; }
 "$work/tool/halfbyte" doctor >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "the installed tool's doctor finds something wrong."; }
