@@ -41,6 +41,26 @@ public class UsageTests
         Assert.That(run.Output, Is.Empty);
     }
 
+    [TestCase("IN", "quantize", "", "out", "--format", "nf4")]
+    [TestCase("OUT", "quantize", "in", "", "--format", "nf4")]
+    [TestCase("--skip", "quantize", "in", "out", "--format", "nf4", "--skip", "")]
+    [TestCase("OUT", "dequantize", "in", "")]
+    [TestCase("PATH", "inspect", "")]
+    [TestCase("PATH", "verify", "")]
+    [TestCase("QUANTIZED", "compare", "a", "")]
+    [TestCase("--filter", "bench", "--filter", "")]
+    [TestCase("--output", "bench", "--output", "")]
+    [TestCase("--dir", "demo", "--dir", "")]
+    [TestCase("--layers", "demo", "--layers", "")]
+    public void An_empty_value_is_a_usage_error_that_names_it(string name, params string[] arguments)
+    {
+        ToolRun run = ToolRun.Of(arguments);
+
+        Assert.That(run.ExitCode, Is.EqualTo(2), run.Error);
+        Assert.That(run.Error, Does.StartWith($"{name} is empty").And.Contain("--help"));
+        Assert.That(run.Output, Is.Empty);
+    }
+
     [Test]
     public void Nothing_at_all_shows_the_help_and_is_a_usage_error()
     {
