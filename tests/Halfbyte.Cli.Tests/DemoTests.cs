@@ -74,6 +74,14 @@ public class DemoTests
             Assert.That(format.GetProperty("kinds").GetArrayLength(), Is.EqualTo(7));
         }
 
+        Assert.That(
+            JsonNamesTests.Names(json).Order(StringComparer.Ordinal),
+            Is.EqualTo((
+                "directory failures formats formats.bits_per_weight formats.bytes_after formats.bytes_before formats.error_bound formats.format "
+                + "formats.kinds formats.kinds.bits_per_weight formats.kinds.count formats.kinds.elements formats.kinds.forward_milliseconds "
+                + "formats.kinds.kind formats.kinds.product_error formats.kinds.shape formats.kinds.weight_error formats.peak_bound_bytes "
+                + "formats.peak_resident_bytes formats.quantize_seconds formats.relative_error formats.verify_seconds largest_tensor_bytes layers "
+                + "parameters passed seconds write_seconds").Split(' ')));
         Assert.That(ToolRun.Of("verify", Path.Combine(directory["demo"], "nf4")).ExitCode, Is.Zero);
     }
 }

@@ -98,7 +98,7 @@ public class HostileFileTests
         Assert.That(run.ExitCode, Is.EqualTo(1));
         using var json = System.Text.Json.JsonDocument.Parse(run.Output);
         Assert.That(json.RootElement.GetProperty("passed").GetBoolean(), Is.False);
-        Assert.That(json.RootElement.GetProperty("findings")[0].GetProperty("severity").GetString(), Is.EqualTo("Error"));
+        Assert.That(json.RootElement.GetProperty("findings")[0].GetProperty("severity").GetString(), Is.EqualTo("error"));
     }
 
     private static byte[] WithHeader(string header, long? length = null, int data = 0)
