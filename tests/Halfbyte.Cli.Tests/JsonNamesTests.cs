@@ -81,8 +81,8 @@ public class JsonNamesTests
     public void Of_a_diagnosis() => AssertNames(
         ToolRun.Of("doctor", "--json").Json(),
         "abi_version devices devices.available devices.device devices.free_bytes devices.milliseconds devices.name devices.passed devices.path "
-        + "devices.self_test devices.total_bytes fix healthy library_trace native_version no_cuda_reason operating_system runtime tool_version "
-        + "verdict");
+        + "devices.self_test devices.total_bytes fix healthy library_trace native_version no_cuda_reason operating_system runtime settings "
+        + "settings.name settings.problem settings.value tool_version verdict");
 
     [Test]
     public void Of_a_measurement()

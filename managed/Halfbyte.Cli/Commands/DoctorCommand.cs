@@ -39,6 +39,11 @@ internal sealed class DoctorCommand : ToolCommand
             terminal.Line($"          {line}");
         }
 
+        foreach (SettingDiagnosis setting in report.Settings.Where(setting => setting.Value is not null))
+        {
+            terminal.Line($"setting   {setting.Name}={setting.Value}");
+        }
+
         if (report.Devices.Count > 0)
         {
             var devices = new Grid("device", "path", "name", GridColumn.Right("memory free"), GridColumn.Right("in all"), "self-test");
