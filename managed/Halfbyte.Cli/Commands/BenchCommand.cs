@@ -19,7 +19,7 @@ internal sealed class BenchCommand : ToolCommand
         DefaultValueFactory = _ => 2,
     };
 
-    private readonly Option<string> _filter = new("--filter") { Description = "Only rows whose name contains this text.", HelpName = "TEXT" };
+    private readonly Option<string> _filter = new("--filter") { Description = "Only rows whose name contains this text, numbers as a whole.", HelpName = "TEXT" };
 
     private readonly Option<bool> _quick = new("--quick")
     {
@@ -59,12 +59,17 @@ internal sealed class BenchCommand : ToolCommand
         string? filter = parse.GetValue(_filter);
         List<BenchCase> cases =
         [
-            .. BenchCase.All.Where(one => filter is null || one.Name.Contains(filter, StringComparison.OrdinalIgnoreCase)),
+            .. BenchCase.All.Where(one => filter is null || one.Matches(filter)),
         ];
         if (cases.Count == 0)
         {
             throw new UsageException(
                 $"no row's name contains '{filter}'. There are: {string.Join("; ", BenchCase.All.Select(one => one.Name))}.");
+        }
+
+        if (parse.GetValue(_output) is string planned)
+        {
+            CheckWritable(planned);
         }
 
         int threads = parse.GetValue(_threads);
@@ -123,9 +128,31 @@ internal sealed class BenchCommand : ToolCommand
         row.Name, row.Value, row.Unit, row.Against, row.Ratio, row.Must, row.IsMet, row.Timing?.Repetitions, row.Timing?.Best,
         row.Timing?.Median, row.Timing?.PeerBest, row.Timing?.PeerMedian);
 
+    // Minutes of measuring are not thrown away for a directory that is not there.
+    private static void CheckWritable(string file)
+    {
+        string temporary = Temporary(file);
+        try
+        {
+            if (Directory.Exists(file))
+            {
+                throw new UsageException($"--output: '{file}' is a directory; name a file in it.");
+            }
+
+            File.Create(temporary).Dispose();
+            File.Delete(temporary);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"--output: '{file}' cannot be written: {exception.Message}");
+        }
+    }
+
+    private static string Temporary(string file) => file + ".tmp";
+
     private static void Save(string file, BenchResults results)
     {
-        string temporary = file + ".tmp";
+        string temporary = Temporary(file);
         try
         {
             File.WriteAllText(temporary, JsonSerializer.Serialize(results, ToolJsonContext.Default.BenchResults) + "\n");
