@@ -59,6 +59,27 @@ public class DemoTests
     }
 
     [Test]
+    public void What_is_there_already_is_left_alone([Values] bool isFile)
+    {
+        using var directory = new TemporaryDirectory();
+        string taken = directory["taken"];
+        if (!isFile)
+        {
+            Directory.CreateDirectory(taken);
+        }
+
+        string file = isFile ? taken : Path.Combine(taken, "original");
+        File.WriteAllText(file, "mine");
+
+        ToolRun run = ToolRun.Of("demo", "--dir", taken);
+
+        Assert.That(run.ExitCode, Is.EqualTo(2), run.Error);
+        Assert.That(run.Error, Does.StartWith($"halfbyte: '{taken}' is not an empty directory").And.Contain("--dir"));
+        Assert.That(run.Output, Is.Empty);
+        Assert.That(File.ReadAllText(file), Is.EqualTo("mine"));
+    }
+
+    [Test]
     public void The_demo_runs_through_and_keeps_its_bounds()
     {
         using var directory = new TemporaryDirectory();
