@@ -87,6 +87,7 @@ internal sealed class BenchCommand : ToolCommand
 
         terminal.Document(rows, ToolJsonContext.Default.IReadOnlyListBenchRow);
         terminal.Table(Draw(rows));
+        WritePeers(terminal, rows);
         int missed = rows.Count(row => row.IsMet == false);
         int promised = rows.Count(row => row.IsMet is not null);
         terminal.Verdict(missed == 0, $"{promised - missed} of {promised} promised ratios met.");
@@ -104,24 +105,31 @@ internal sealed class BenchCommand : ToolCommand
         return missed > 0 && parse.GetValue(_check) ? ExitCodes.BadInput : ExitCodes.Ok;
     }
 
-    private static Grid Draw(IEnumerable<BenchRow> rows)
+    internal static Grid Draw(IReadOnlyList<BenchRow> rows)
     {
-        var grid = new Grid(
-            "what", GridColumn.Right("value"), "unit", GridColumn.Right("ratio"), GridColumn.Right("must"), "", "against");
+        var grid = new Grid("what", GridColumn.Right("value"), GridColumn.Right("ratio"), GridColumn.Right("must"));
         foreach (BenchRow row in rows)
         {
             grid.Add(
-                row.Name, Format.Number(row.Value), row.Unit, row.Ratio is double ratio ? Format.Number(ratio) : "",
-                row.Must is double must ? Format.Number(must) : "", row.IsMet switch
-                {
-                    true => "met",
-                    false => "MISSED",
-                    null => "",
-                },
-                row.Against);
+                row.Name, $"{Format.Number(row.Value)} {row.Unit}", row.Ratio is double ratio ? Format.Number(ratio) : "",
+                row.Must is double must ? Format.Number(must) + (row.IsMet == false ? " MISSED" : "") : "");
         }
 
         return grid;
+    }
+
+    // Peers are described in sentences, too long for a column.
+    private static void WritePeers(Output terminal, IReadOnlyList<BenchRow> rows)
+    {
+        terminal.Line();
+        terminal.Line("each against:");
+        foreach (BenchRow row in rows)
+        {
+            terminal.Line($"  {row.Name}");
+            terminal.Line($"    {row.Against}");
+        }
+
+        terminal.Line();
     }
 
     private static BenchResult ToResult(BenchRow row) => new(

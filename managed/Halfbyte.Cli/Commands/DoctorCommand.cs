@@ -44,18 +44,10 @@ internal sealed class DoctorCommand : ToolCommand
             terminal.Line($"setting   {setting.Name}={setting.Value}");
         }
 
-        if (report.Devices.Count > 0)
+        foreach (DeviceDiagnosis device in report.Devices.DistinctBy(device => device.Device))
         {
-            var devices = new Grid("device", "path", "name", GridColumn.Right("memory free"), GridColumn.Right("in all"), "self-test");
-            foreach (DeviceDiagnosis device in report.Devices)
-            {
-                devices.Add(
-                    device.Device, device.Path ?? "", device.Name, device.FreeBytes is long free ? Format.Bytes(free) : "",
-                    device.TotalBytes is long total ? Format.Bytes(total) : "",
-                    device.Passed == true ? Format.Text($"passed in {device.Milliseconds:0} ms") : device.SelfTest);
-            }
-
-            terminal.Table(devices);
+            string memory = device is { FreeBytes: long free, TotalBytes: long total } ? $", {Format.Bytes(free)} of {Format.Bytes(total)} free" : "";
+            terminal.Line($"{device.Device,-10}{device.Name}{memory}");
         }
 
         if (report.NoCudaReason is not null)
@@ -63,10 +55,28 @@ internal sealed class DoctorCommand : ToolCommand
             terminal.Line($"cuda      {report.NoCudaReason}");
         }
 
+        if (report.Devices.Count > 0)
+        {
+            terminal.Table(SelfTests(report));
+        }
+
         terminal.Verdict(report.Healthy, report.Verdict);
         if (report.Fix is not null)
         {
             terminal.Line(report.Fix);
         }
+    }
+
+    private static Grid SelfTests(DoctorReport report)
+    {
+        var grid = new Grid("device", "path", "self-test");
+        foreach (DeviceDiagnosis device in report.Devices)
+        {
+            grid.Add(
+                device.Device, device.Path ?? "",
+                device.Passed == true ? Format.Text($"passed in {device.Milliseconds:0} ms") : device.SelfTest);
+        }
+
+        return grid;
     }
 }
