@@ -1,11 +1,11 @@
 <#
 .SYNOPSIS
-  The one entry on Windows: the verbs of build.sh (build, demo, test, bench, bindings, pack, format, clean).
+  The one entry on Windows: the verbs of build.sh (build, demo, test, bench, bindings, pack, format, clean), for the CPU library.
 .EXAMPLE
   ./build.ps1 test
 #>
 param(
-    [ValidateSet('build', 'demo', 'test', 'bench', 'bindings', 'pack', 'format', 'clean')]
+    [ValidateSet('build', 'demo', 'test', 'bench', 'bindings', 'pack', 'gpu-bundle', 'format', 'clean')]
     [string] $Verb = 'build',
     [Parameter(ValueFromRemainingArguments)]
     [string[]] $Rest = @()
@@ -32,6 +32,15 @@ function Require([string] $command, [string] $remedy) {
 function Invoke-Checked([string] $command, [string[]] $arguments) {
     & $command @arguments
     if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
+}
+
+function Stop-Usage([string] $sentence) {
+    [Console]::Error.WriteLine("build.ps1: $sentence")
+    exit 2
+}
+
+if ($Rest -contains '--cuda') {
+    Stop-Usage 'the CUDA library is built on Linux only, so there is no --cuda here; in WSL, run ./build.sh with --cuda.'
 }
 
 function Build {
@@ -73,6 +82,7 @@ switch ($Verb) {
     'bench' { Build; Say 'Bench'; Invoke-Checked $Tool (@('bench') + $Rest) }
     'bindings' { Invoke-Checked dotnet @('run', '--project', 'bindings/generator', '--', 'native/include/halfbyte.h', 'bindings/Generated/NativeMethods.g.cs') }
     'pack' { Build; Say 'Packages'; Invoke-Checked dotnet @('pack', 'Halfbyte.slnx', '-c', $Configuration, '--no-build') }
+    'gpu-bundle' { Stop-Usage 'a bundle is made and unpacked on Linux; in WSL, run ./build.sh gpu-bundle.' }
     'format' { Invoke-Checked dotnet @('format', 'whitespace', 'Halfbyte.slnx', '--exclude', 'bindings/Generated') }
     'clean' { if (Test-Path artifacts) { Remove-Item -Recurse -Force artifacts } }
 }

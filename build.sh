@@ -6,7 +6,7 @@
 #   ./build.sh test          build, then run every test; ends with "N passed, N failed, N skipped"
 #   ./build.sh bench         build, then measure this machine: `halfbyte bench`, further arguments go to it
 #   ./build.sh bindings      regenerate bindings/Generated from native/include/halfbyte.h (needs CppSharp, see bindings/README.md)
-#   ./build.sh pack          NuGet packages and the tool package into artifacts/package
+#   ./build.sh pack          NuGet packages and the tool package into artifacts/package, then tests/packages, which uses them
 #   ./build.sh gpu-bundle    artifacts/gpu-bundle.tar.xz, for a machine with a GPU and without .NET: tests/gpu/run.sh in it does the rest
 #   ./build.sh format        format C++ and C#; with --check only say what is not formatted
 #   ./build.sh clean         remove artifacts/
@@ -205,8 +205,13 @@ verb_bindings() {
 verb_pack() {
     verb_build
     say "Packages"
+    rm -rf artifacts/package # of earlier builds
     dotnet pack Halfbyte.slnx -c $configuration --no-build -v minimal
+    find_toolkit
+    [[ -n $nvcc ]] || echo "no CUDA toolkit here: no package Halfbyte.Cuda; --cuda sets one up"
     ls -l artifacts/package/release
+    say "Packages, used as the README says"
+    tests/packages/run.sh
 }
 
 # The source tree, the tests and the tool, and the .NET runtime that this machine has, beside each other.

@@ -50,6 +50,14 @@ public static unsafe class NativeLibraryLoader
     public static string? LoadedPath =>
         Trace is [.., { Accepted: true }] ? FindFile(Library.Value.Handle) ?? Library.Value.Name : null;
 
+    /// <summary>
+    /// Why the CUDA library is not the one in use, in one line: it was not found, cannot be loaded, or sees no device. Null if it is in use
+    /// or was not tried.
+    /// </summary>
+    internal static string? CudaLibraryRefusal => Trace.Any(attempt => attempt.Accepted && attempt.Candidate == CudaLibrary)
+        ? null
+        : Trace.FirstOrDefault(attempt => attempt.Candidate == CudaLibrary)?.ToString().ReplaceLineEndings(" ");
+
     /// <summary>Loads the library now, without throwing.</summary>
     /// <param name="error">The diagnosis and, from its second line on, what was tried; null on success.</param>
     /// <returns>Whether there is a usable library.</returns>
@@ -178,10 +186,26 @@ public static unsafe class NativeLibraryLoader
         if (status == halfbyte_status.HALFBYTE_STATUS_OK && count > 0)
             return true;
 
-        outcome = status == halfbyte_status.HALFBYTE_STATUS_OK
-            ? "loaded, but it sees no CUDA device (no driver, or no device visible to this process)"
-            : $"loaded, but counting the CUDA devices failed with status {(int)status} ({status})";
+        outcome = "loaded, but " + (status == halfbyte_status.HALFBYTE_STATUS_OK
+            ? WhyNoDevice(handle)
+            : $"counting the CUDA devices failed with status {(int)status} ({status})");
         return false;
+    }
+
+    /// <summary>The library's own sentence, which ends in the reason: "cuda:0 cannot be used: there is no NVIDIA driver, ...".</summary>
+    private static string WhyNoDevice(nint handle)
+    {
+        const int Capacity = 512;
+        byte* text = stackalloc byte[Capacity];
+        long length = 0;
+        var deviceName = (delegate* unmanaged[Cdecl]<int, byte*, long, long*, int>)NativeLibrary.GetExport(
+            handle, nameof(NativeMethods.__Internal.halfbyte_device_name));
+        var lastError = (delegate* unmanaged[Cdecl]<byte*, long, long*, int>)NativeLibrary.GetExport(
+            handle, nameof(NativeMethods.__Internal.halfbyte_last_error));
+        _ = deviceName((int)halfbyte_device.HALFBYTE_DEVICE_CUDA, text, Capacity, &length);
+        _ = lastError(text, Capacity, &length);
+        string sentence = Encoding.UTF8.GetString(text, (int)Math.Min(length, Capacity));
+        return sentence[(sentence.IndexOf(": ", StringComparison.Ordinal) + 1)..].Trim(' ', '.');
     }
 
     private static string Report(string? chosen, bool found, List<NativeLibraryAttempt> trace)
@@ -191,8 +215,8 @@ public static unsafe class NativeLibraryLoader
         {
             (not null, _) => $"{EnvironmentVariable} is '{chosen}', which is not a usable Halfbyte library.",
             (null, true) => "A native Halfbyte library was found, but none can be used here.",
-            (null, false) => "No native Halfbyte library could be loaded. Install the package Halfbyte.Native.Cpu or " +
-                $"Halfbyte.Native.Cuda12, or set {EnvironmentVariable} to the path of one.",
+            (null, false) => "No native Halfbyte library could be loaded. The package Halfbyte holds one for the system and processor " +
+                $"it was packed on; elsewhere, and in a clone, build one with ./build.sh, or set {EnvironmentVariable} to the path of one.",
         });
 
         report.Append("\nTried:");

@@ -4,7 +4,7 @@ namespace Halfbyte.Checkpoints;
 /// A checkpoint open for reading: one safetensors file or the shards of an index, with config.json if there is one. Headers are read
 /// and checked when it is opened, tensors when they are asked for. Reads may run on several threads at once.
 /// </summary>
-public sealed class CheckpointReader : IDisposable
+public sealed partial class CheckpointReader : IDisposable
 {
     private readonly Dictionary<string, CheckpointTensor> _byName = new(StringComparer.Ordinal);
     private readonly Dictionary<string, QuantizedWeight> _quantized = new(StringComparer.Ordinal);
@@ -84,58 +84,6 @@ public sealed class CheckpointReader : IDisposable
         return weight.Scheme == WeightScheme.Int8
             ? throw new ArgumentException("An int8 weight has no quant_state.", nameof(weight))
             : QuantizedWeightReader.ReadState(weight, Limits);
-    }
-
-    /// <summary>Loads a quantized weight onto a stream's device: that of a linear layer, or of an embedding, which has the same parts.</summary>
-    /// <param name="name">The weight or its module: <c>model.layers.3.mlp.up_proj.weight</c> or <c>model.layers.3.mlp.up_proj</c>.</param>
-    /// <param name="stream">A stream of the device.</param>
-    /// <returns>A <see cref="FourBitTensor"/> or an <see cref="Int8Tensor"/>, owned by the caller.</returns>
-    /// <exception cref="CheckpointFormatException">There is no such weight, it is not quantized, or it is broken.</exception>
-    public QuantizedTensor LoadLinear(string name, ComputeStream stream)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(name);
-        ArgumentNullException.ThrowIfNull(stream);
-        if (!TryGetQuantized(name, out QuantizedWeight weight) && !TryGetQuantized(name + ".weight", out weight))
-        {
-            CheckpointTensor? plain = _byName.GetValueOrDefault(name) ?? _byName.GetValueOrDefault(name + ".weight");
-            throw new CheckpointFormatException(
-                plain is null ? FormatRules.Missing : FormatRules.WeightDType,
-                plain is null
-                    ? "the checkpoint holds no such weight."
-                    : $"is {plain.Info}, not a bitsandbytes weight; quantize the checkpoint first, or quantize the weight with FourBit.Quantize or Int8.Quantize.",
-                plain?.Path ?? Path,
-                plain?.Name ?? name);
-        }
-
-        QuantizedTensor tensor = QuantizedWeightLoader.Load(this, weight, stream);
-        tensor.Name = weight.Name;
-        return tensor;
-    }
-
-    /// <summary>Loads the bias of a module onto a stream's device.</summary>
-    /// <param name="name">The weight or its module, as for <see cref="LoadLinear"/>.</param>
-    /// <param name="stream">A stream of the device.</param>
-    /// <param name="dtype">The type of the bias.</param>
-    /// <returns>A buffer owned by the caller, or null if the checkpoint holds no bias for the module.</returns>
-    /// <exception cref="CheckpointFormatException">The bias is of a type arithmetic does not know.</exception>
-    public DeviceBuffer? LoadBias(string name, ComputeStream stream, out DType dtype)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(name);
-        ArgumentNullException.ThrowIfNull(stream);
-        string module = BitsAndBytesKeys.ModuleOf(name) ?? name;
-        dtype = DType.Float32;
-        if (!TryGet(module + ".bias", out CheckpointTensor bias))
-        {
-            return null;
-        }
-
-        if (!bias.Info.DType.TryToDType(out dtype))
-        {
-            throw new CheckpointFormatException(
-                FormatRules.WeightDType, $"is {bias.Info}; a bias must be float32, float16 or bfloat16.", bias.Path, bias.Name);
-        }
-
-        return QuantizedWeightLoader.LoadTensor(bias, stream);
     }
 
     /// <summary>Closes the files.</summary>

@@ -11,7 +11,7 @@ using abi::require_host;
 int32_t halfbyte_cuda_device_count(int32_t* count) {
     return abi::call([&] {
         require_host(count, "count");
-        *count = cuda_backend() == nullptr ? 0 : cuda_backend()->device_count();
+        *count = cuda_backend() == nullptr ? 0 : cuda_backend()->device_count(nullptr);
     });
 }
 

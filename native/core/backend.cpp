@@ -12,10 +12,13 @@ const Backend& backend_of(int32_t device) {
     const int32_t ordinal = device - HALFBYTE_DEVICE_CUDA;
     const Backend* cuda = cuda_backend();
     if (cuda == nullptr)
-        fail(HALFBYTE_STATUS_NO_DEVICE, "cuda:%d was asked for, but this is the CPU-only library; install the CUDA one.", ordinal);
-    const int32_t count = cuda->device_count();
+        fail(HALFBYTE_STATUS_NO_DEVICE, "cuda:%d cannot be used: this library, halfbyte_cpu, was built without CUDA.", ordinal);
+    std::string why_none;
+    const int32_t count = cuda->device_count(&why_none);
+    if (count == 0) fail(HALFBYTE_STATUS_NO_DEVICE, "cuda:%d cannot be used: %s.", ordinal, why_none.c_str());
     if (ordinal >= count)
-        fail(HALFBYTE_STATUS_NO_DEVICE, "cuda:%d was asked for, but this machine has %d usable CUDA device(s).", ordinal, count);
+        fail(HALFBYTE_STATUS_NO_DEVICE, "cuda:%d cannot be used: this machine has %d usable CUDA device(s), counted from cuda:0.",
+             ordinal, count);
     return *cuda;
 }
 

@@ -23,7 +23,7 @@ struct Backend {
     const char* name;
 
     // Devices. `device` is a number of enum halfbyte_device that this backend owns.
-    int32_t (*device_count)();
+    int32_t (*device_count)(std::string* why_none);  // why_none: null, or receives the reason where the count is 0
     std::string (*device_name)(int32_t device);
     void (*device_memory)(int32_t device, int64_t* free_bytes, int64_t* total_bytes);
 

@@ -19,7 +19,7 @@ namespace {
 
 constexpr size_t kAlignment = 256;  // halfbyte.h section 4
 
-int32_t device_count() { return 1; }
+int32_t device_count(std::string*) { return 1; }
 
 std::string processor_name() {
 #if defined(__linux__)

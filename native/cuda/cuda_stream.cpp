@@ -23,6 +23,13 @@ std::string full_name(int ordinal) {
     return std::string(properties.name) + " (sm_" + std::to_string(properties.major * 10 + properties.minor) + ")";
 }
 
+std::string explain_absence(cudaError_t status) {
+    if (status == cudaErrorInsufficientDriver) return "there is no NVIDIA driver, or one too old for " HALFBYTE_CUDA_NAME;
+    if (status == cudaErrorNoDevice || status == cudaSuccess)
+        return "the NVIDIA driver shows no device to this process; CUDA_VISIBLE_DEVICES may hide it, or a container not have it";
+    return std::string("the NVIDIA driver does not start: ") + cudaGetErrorString(status);
+}
+
 std::unique_ptr<CudaStream> new_stream(int32_t device) {
     const int ordinal = ordinal_of(device);
     const int capability =
@@ -59,10 +66,12 @@ OnDevice::~OnDevice() {
 
 // ---- devices -------------------------------------------------------------------------------------------------------------------
 
-int32_t device_count() {
+int32_t device_count(std::string* why_none) {
     int count = 0;
-    if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
+    const cudaError_t status = cudaGetDeviceCount(&count);
+    if (status == cudaSuccess && count > 0) return count;
     cudaGetLastError();  // no driver, one too old for this runtime, or no device: all of them mean none
+    if (why_none != nullptr) *why_none = explain_absence(status);
     return 0;
 }
 

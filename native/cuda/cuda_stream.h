@@ -33,7 +33,7 @@ class OnDevice {
 };
 
 // The entries of the backend table, in its order.
-int32_t device_count();
+int32_t device_count(std::string* why_none);
 std::string device_name(int32_t device);
 void device_memory(int32_t device, int64_t* free_bytes, int64_t* total_bytes);
 Stream* stream_create(int32_t device);

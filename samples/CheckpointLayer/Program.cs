@@ -12,14 +12,8 @@ if (args.Length != 2)
 
 using var stream = ComputeStream.Create(Device.Cpu);
 using var checkpoint = CheckpointReader.Open(args[0]);
-// The layer owns its weight and bias.
-DeviceBuffer? bias = checkpoint.LoadBias(args[1], stream, out DType biasType);
-using QuantizedLinear layer = checkpoint.LoadLinear(args[1], stream) switch
-{
-    FourBitTensor weight => new Linear4Bit(weight, bias, biasType),
-    Int8Tensor weight => new Linear8Bit(weight, bias, biasType),
-    var other => throw new NotSupportedException(other.ToString()),
-};
+// Weight, bias and, for LLM.int8(), the outlier threshold of config.json; the layer owns its parts.
+using QuantizedLinear layer = checkpoint.LoadLayer(args[1], stream);
 
 // Activations live in buffers of the device; views say how to read them. A call on views allocates nothing.
 const int M = 4; // tokens

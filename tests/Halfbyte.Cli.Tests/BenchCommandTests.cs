@@ -69,6 +69,30 @@ public class BenchCommandTests
         Assert.That(Directory.GetFiles(directory.Path), Has.Length.EqualTo(1));
     }
 
+    [TestCase("M=1", true)]
+    [TestCase("m=1 bf16", true)]
+    [TestCase("product", true)]
+    [TestCase("M=16", false)]
+    [TestCase("M=", true)]
+    public void A_filter_takes_numbers_as_a_whole(string filter, bool isInFirst)
+    {
+        Assert.That(new BenchCase("nf4 product M=1 bf16", null!).Matches(filter), Is.EqualTo(isInFirst));
+        Assert.That(new BenchCase("nf4 product M=16 bf16, M=128", null!).Matches(filter), Is.EqualTo(filter is not ("M=1" or "m=1 bf16")));
+    }
+
+    [TestCase("no-such-directory/results.json")]
+    [TestCase("")]
+    public void An_output_that_cannot_be_written_is_noticed_before_anything_is_measured(string name)
+    {
+        using var directory = new TemporaryDirectory();
+
+        ToolRun run = ToolRun.Of("bench", "--quick", "--filter", "allocated", "--output", directory[name]);
+
+        Assert.That(run.ExitCode, Is.EqualTo(2), run.Error);
+        Assert.That(run.Error, Does.StartWith("halfbyte: --output: ").And.Not.Contain("[1/1]"));
+        Assert.That(run.Output, Is.Empty);
+    }
+
     [Test]
     public void The_single_precision_peer_multiplies([Values(1, 5, 64, 70)] int m, [Values(1, 3)] int threads)
     {

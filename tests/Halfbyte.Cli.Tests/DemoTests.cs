@@ -59,6 +59,27 @@ public class DemoTests
     }
 
     [Test]
+    public void What_is_there_already_is_left_alone([Values] bool isFile)
+    {
+        using var directory = new TemporaryDirectory();
+        string taken = directory["taken"];
+        if (!isFile)
+        {
+            Directory.CreateDirectory(taken);
+        }
+
+        string file = isFile ? taken : Path.Combine(taken, "original");
+        File.WriteAllText(file, "mine");
+
+        ToolRun run = ToolRun.Of("demo", "--dir", taken);
+
+        Assert.That(run.ExitCode, Is.EqualTo(2), run.Error);
+        Assert.That(run.Error, Does.StartWith($"halfbyte: '{taken}' is not an empty directory").And.Contain("--dir"));
+        Assert.That(run.Output, Is.Empty);
+        Assert.That(File.ReadAllText(file), Is.EqualTo("mine"));
+    }
+
+    [Test]
     public void The_demo_runs_through_and_keeps_its_bounds()
     {
         using var directory = new TemporaryDirectory();
@@ -74,6 +95,14 @@ public class DemoTests
             Assert.That(format.GetProperty("kinds").GetArrayLength(), Is.EqualTo(7));
         }
 
+        Assert.That(
+            JsonNamesTests.Names(json).Order(StringComparer.Ordinal),
+            Is.EqualTo((
+                "directory failures formats formats.bits_per_weight formats.bytes_after formats.bytes_before formats.error_bound formats.format "
+                + "formats.kinds formats.kinds.bits_per_weight formats.kinds.count formats.kinds.elements formats.kinds.forward_milliseconds "
+                + "formats.kinds.kind formats.kinds.product_error formats.kinds.shape formats.kinds.weight_error formats.peak_bound_bytes "
+                + "formats.peak_resident_bytes formats.quantize_seconds formats.relative_error formats.verify_seconds largest_tensor_bytes layers "
+                + "parameters passed seconds write_seconds").Split(' ')));
         Assert.That(ToolRun.Of("verify", Path.Combine(directory["demo"], "nf4")).ExitCode, Is.Zero);
     }
 }

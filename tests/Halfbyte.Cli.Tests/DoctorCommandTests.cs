@@ -27,6 +27,29 @@ public class DoctorCommandTests
         Assert.That(json.GetProperty("devices")[0].GetProperty("path").GetString(), Is.EqualTo("scalar"));
     }
 
+    [TestCase("HALFBYTE_CPU_PATH", "fast", "scalar, avx2")]
+    [TestCase("HALFBYTE_NUM_THREADS", "0", "expected 1 to")]
+    [TestCase("HALFBYTE_NUM_THREADS", "two", "expected 1 to")]
+    [TestCase("HALFBYTE_LIBRARY", "no-such-library", "not a usable")]
+    public void A_setting_that_is_wrong_is_found_and_explained(string name, string value, string expected)
+    {
+        ToolRun run = ToolProcess.Run(new Dictionary<string, string> { [name] = value }, "doctor");
+
+        Assert.That(run.ExitCode, Is.EqualTo(3), run.Output);
+        Assert.That(run.Output, Does.Contain($"{name}={value}").And.Contain(expected).And.Contain("broken: ").And.Match($"(?i)unset ({name}|it)"));
+        Assert.That(run.Error, Is.Empty);
+    }
+
+    [Test]
+    public void A_setting_that_is_right_is_shown()
+    {
+        ToolRun run = ToolProcess.Run(
+            new Dictionary<string, string> { ["HALFBYTE_CPU_PATH"] = "scalar", ["HALFBYTE_NUM_THREADS"] = "1" }, "doctor");
+
+        Assert.That(run.ExitCode, Is.Zero, run.Output);
+        Assert.That(run.Output, Does.Contain("HALFBYTE_CPU_PATH=scalar").And.Contain("HALFBYTE_NUM_THREADS=1"));
+    }
+
     [Test]
     public void The_self_test_takes_less_than_a_second()
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Reflection;
 
 using Halfbyte.Cli.Commands;
 using Halfbyte.Cli.Terminal;
@@ -18,6 +19,16 @@ public class HelpTests
         Assert.That(run.ExitCode, Is.Zero);
         Assert.That(run.Output, Does.Contain("Examples:").And.Contain($"  halfbyte {command}").And.Contain("Exit codes:").And.Contain("--json"));
         Assert.That(run.Error, Is.Empty);
+    }
+
+    [Test]
+    public void Every_exit_code_is_documented()
+    {
+        string help = ToolRun.Of("--help").Output;
+        foreach (int code in typeof(ExitCodes).GetFields(BindingFlags.Static | BindingFlags.NonPublic).Select(field => (int)field.GetRawConstantValue()!))
+        {
+            Assert.That(help, Does.Match($@"(?m)^Exit codes: (.*, )?{code} "));
+        }
     }
 
     [TestCaseSource(nameof(Commands))]

@@ -98,7 +98,21 @@ public class HostileFileTests
         Assert.That(run.ExitCode, Is.EqualTo(1));
         using var json = System.Text.Json.JsonDocument.Parse(run.Output);
         Assert.That(json.RootElement.GetProperty("passed").GetBoolean(), Is.False);
-        Assert.That(json.RootElement.GetProperty("findings")[0].GetProperty("severity").GetString(), Is.EqualTo("Error"));
+        Assert.That(json.RootElement.GetProperty("findings")[0].GetProperty("severity").GetString(), Is.EqualTo("error"));
+    }
+
+    [Test]
+    public void Verify_says_each_thing_once()
+    {
+        using var directory = new TemporaryDirectory();
+        string file = directory["model.safetensors"];
+        File.WriteAllBytes(file, Files["an array"]);
+
+        ToolRun run = ToolRun.Of("verify", file);
+
+        Assert.That(run.Output, Does.StartWith("error: safetensors.header-json: 'model.safetensors', byte 8: "));
+        Assert.That(run.Output.Split("model.safetensors"), Has.Length.EqualTo(2), run.Output);
+        Assert.That(run.Error.Trim(), Is.EqualTo($"halfbyte: '{file}' breaks safetensors.header-json."));
     }
 
     private static byte[] WithHeader(string header, long? length = null, int data = 0)

@@ -43,6 +43,11 @@ public class QuantizeCommandTests
     }
 
     [Test]
+    public void Formats_are_known_in_any_case() => Assert.That(
+        ToolRun.Of("quantize", _model, _directory["out"], "--format", "NF4", "--json").Json().GetProperty("target").GetString(),
+        Is.EqualTo("nf4"));
+
+    [Test]
     public void Json_is_the_only_thing_on_standard_output()
     {
         JsonElement json = ToolRun.Of("quantize", _model, _directory["out"], "--format", "nf4", "--json").Json();

@@ -41,6 +41,41 @@ public class UsageTests
         Assert.That(run.Output, Is.Empty);
     }
 
+    [TestCase("quantize in out --format nf4 --block-size many", "--block-size takes 32, 64, 128, 256, 512, 1024, 2048 or 4096, not 'many'.")]
+    [TestCase("quantize in out --format nf4 --max-shard-bytes 5GB", "--max-shard-bytes takes a number of at least 1, not '5GB'.")]
+    [TestCase("quantize in out --format int8 --threshold 1,5", "--threshold takes a finite number of at least 0, not '1,5'.")]
+    [TestCase("inspect a --depth 99999999999", "--depth takes a number of at least 1, not '99999999999'.")]
+    [TestCase("bench --threads 1.5", "--threads takes a number from 1 to 1024, not '1.5'.")]
+    [TestCase("dequantize in out --dtype bfloat", "--dtype takes bf16, fp16 or fp32, not 'bfloat'.")]
+    [TestCase("quantize in out --format nf4 --skip lm_head,q_proj", "--skip takes one name and may be repeated: --skip lm_head --skip q_proj.")]
+    public void A_value_that_does_not_fit_is_answered_with_what_does(string commandLine, string sentence)
+    {
+        ToolRun run = ToolRun.Of(commandLine.Split(' '));
+
+        Assert.That(run.ExitCode, Is.EqualTo(2));
+        Assert.That(run.Error.Split('\n')[0].Trim(), Is.EqualTo(sentence));
+    }
+
+    [TestCase("IN", "quantize", "", "out", "--format", "nf4")]
+    [TestCase("OUT", "quantize", "in", "", "--format", "nf4")]
+    [TestCase("--skip", "quantize", "in", "out", "--format", "nf4", "--skip", "")]
+    [TestCase("OUT", "dequantize", "in", "")]
+    [TestCase("PATH", "inspect", "")]
+    [TestCase("PATH", "verify", "")]
+    [TestCase("QUANTIZED", "compare", "a", "")]
+    [TestCase("--filter", "bench", "--filter", "")]
+    [TestCase("--output", "bench", "--output", "")]
+    [TestCase("--dir", "demo", "--dir", "")]
+    [TestCase("--layers", "demo", "--layers", "")]
+    public void An_empty_value_is_a_usage_error_that_names_it(string name, params string[] arguments)
+    {
+        ToolRun run = ToolRun.Of(arguments);
+
+        Assert.That(run.ExitCode, Is.EqualTo(2), run.Error);
+        Assert.That(run.Error, Does.StartWith($"{name} is empty").And.Contain("--help"));
+        Assert.That(run.Output, Is.Empty);
+    }
+
     [Test]
     public void Nothing_at_all_shows_the_help_and_is_a_usage_error()
     {

@@ -33,7 +33,15 @@ public sealed class ReadmeExample
         string region = source[begin..source.LastIndexOf("        // readme-end", StringComparison.Ordinal)];
         string[] lines = [.. region.TrimEnd().Split('\n').Select(line => line.Length > 8 ? line[8..] : "")];
         string readme = File.ReadAllText(Path.Combine(Repository.Root, "README.md")).ReplaceLineEndings("\n");
-        Assert.That(readme, Does.Contain(string.Join('\n', lines)));
+        Assert.That(readme, Does.Contain("```csharp\nusing Halfbyte;\n\n" + string.Join('\n', lines)));
+    }
+
+    [Test]
+    public void Every_snippet_says_what_it_uses()
+    {
+        string[] parts = File.ReadAllText(Path.Combine(Repository.Root, "README.md")).ReplaceLineEndings("\n").Split("```csharp\n");
+        Assert.That(parts, Has.Length.AtLeast(3));
+        Assert.That(parts.Skip(1), Has.All.StartsWith("using Halfbyte;\n"));
     }
 
     private static void Run()

@@ -1,44 +1,56 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Halfbyte.Checkpoints;
 
 /// <summary>
 /// The <c>quantization_config</c> member of a Hugging Face config.json for bitsandbytes, with every field transformers writes and the
-/// defaults transformers has.
+/// defaults transformers has. In a report it has the names of config.json.
 /// </summary>
 public sealed record QuantizationConfig
 {
     /// <summary><c>quant_method</c>; the only method this library writes is "bitsandbytes".</summary>
+    [JsonPropertyName("quant_method")]
     public string QuantMethod { get; init; } = "bitsandbytes";
 
     /// <summary><c>load_in_8bit</c>: the weights are LLM.int8(). Excludes <see cref="LoadIn4Bit"/>.</summary>
+    [JsonPropertyName("load_in_8bit")]
     public bool LoadIn8Bit { get; init; }
 
     /// <summary><c>load_in_4bit</c>: the weights are NF4 or FP4.</summary>
+    [JsonPropertyName("load_in_4bit")]
     public bool LoadIn4Bit { get; init; }
 
     /// <summary><c>llm_int8_threshold</c>: magnitude from which on an activation is an outlier.</summary>
+    [JsonPropertyName("llm_int8_threshold")]
     public double Int8Threshold { get; init; } = 6.0;
 
     /// <summary><c>llm_int8_skip_modules</c>: modules that are not quantized; null for transformers' default, the output embedding.</summary>
+    [JsonPropertyName("llm_int8_skip_modules")]
     public IReadOnlyList<string>? SkipModules { get; init; }
 
     /// <summary><c>llm_int8_enable_fp32_cpu_offload</c>.</summary>
+    [JsonPropertyName("llm_int8_enable_fp32_cpu_offload")]
     public bool EnableFp32CpuOffload { get; init; }
 
     /// <summary><c>llm_int8_has_fp16_weight</c>.</summary>
+    [JsonPropertyName("llm_int8_has_fp16_weight")]
     public bool HasFp16Weight { get; init; }
 
     /// <summary><c>bnb_4bit_compute_dtype</c>: the type Python multiplies in.</summary>
+    [JsonPropertyName("bnb_4bit_compute_dtype")]
     public string ComputeDType { get; init; } = "float32";
 
     /// <summary><c>bnb_4bit_quant_type</c>: "fp4" or "nf4".</summary>
+    [JsonPropertyName("bnb_4bit_quant_type")]
     public string QuantType { get; init; } = "fp4";
 
     /// <summary><c>bnb_4bit_use_double_quant</c>: the statistics are stored in 8 bits.</summary>
+    [JsonPropertyName("bnb_4bit_use_double_quant")]
     public bool UseDoubleQuant { get; init; }
 
     /// <summary><c>bnb_4bit_quant_storage</c>: the element type under which 4-bit bytes are stored.</summary>
+    [JsonPropertyName("bnb_4bit_quant_storage")]
     public string QuantStorage { get; init; } = "uint8";
 
     /// <summary>The JSON object as transformers writes it: members sorted, indented by two spaces per level.</summary>

@@ -78,8 +78,8 @@ public sealed record InspectedTensor(
     string Name,
     string File,
     WeightScheme Scheme,
-    string DType,
-    string? OriginalDType,
+    [property: JsonPropertyName("dtype")] string DType,
+    [property: JsonPropertyName("original_dtype")] string? OriginalDType,
     IReadOnlyList<long> Shape,
     long Elements,
     long Bytes,
@@ -127,9 +127,11 @@ public sealed record InspectionReport
 public enum FindingSeverity
 {
     /// <summary>Legal, but probably not what was meant.</summary>
+    [JsonStringEnumMemberName("warning")]
     Warning = 1,
 
     /// <summary>A broken rule: the checkpoint must not be used.</summary>
+    [JsonStringEnumMemberName("error")]
     Error = 2,
 }
 

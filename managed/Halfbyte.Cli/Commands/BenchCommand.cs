@@ -19,7 +19,7 @@ internal sealed class BenchCommand : ToolCommand
         DefaultValueFactory = _ => 2,
     };
 
-    private readonly Option<string> _filter = new("--filter") { Description = "Only rows whose name contains this text.", HelpName = "TEXT" };
+    private readonly Option<string> _filter = new("--filter") { Description = "Only rows whose name contains this text, numbers as a whole.", HelpName = "TEXT" };
 
     private readonly Option<bool> _quick = new("--quick")
     {
@@ -59,12 +59,17 @@ internal sealed class BenchCommand : ToolCommand
         string? filter = parse.GetValue(_filter);
         List<BenchCase> cases =
         [
-            .. BenchCase.All.Where(one => filter is null || one.Name.Contains(filter, StringComparison.OrdinalIgnoreCase)),
+            .. BenchCase.All.Where(one => filter is null || one.Matches(filter)),
         ];
         if (cases.Count == 0)
         {
             throw new UsageException(
                 $"no row's name contains '{filter}'. There are: {string.Join("; ", BenchCase.All.Select(one => one.Name))}.");
+        }
+
+        if (parse.GetValue(_output) is string planned)
+        {
+            CheckWritable(planned);
         }
 
         int threads = parse.GetValue(_threads);
@@ -82,6 +87,7 @@ internal sealed class BenchCommand : ToolCommand
 
         terminal.Document(rows, ToolJsonContext.Default.IReadOnlyListBenchRow);
         terminal.Table(Draw(rows));
+        WritePeers(terminal, rows);
         int missed = rows.Count(row => row.IsMet == false);
         int promised = rows.Count(row => row.IsMet is not null);
         terminal.Verdict(missed == 0, $"{promised - missed} of {promised} promised ratios met.");
@@ -99,33 +105,62 @@ internal sealed class BenchCommand : ToolCommand
         return missed > 0 && parse.GetValue(_check) ? ExitCodes.BadInput : ExitCodes.Ok;
     }
 
-    private static Grid Draw(IEnumerable<BenchRow> rows)
+    internal static Grid Draw(IReadOnlyList<BenchRow> rows)
     {
-        var grid = new Grid(
-            "what", GridColumn.Right("value"), "unit", GridColumn.Right("ratio"), GridColumn.Right("must"), "", "against");
+        var grid = new Grid("what", GridColumn.Right("value"), GridColumn.Right("ratio"), GridColumn.Right("must"));
         foreach (BenchRow row in rows)
         {
             grid.Add(
-                row.Name, Format.Number(row.Value), row.Unit, row.Ratio is double ratio ? Format.Number(ratio) : "",
-                row.Must is double must ? Format.Number(must) : "", row.IsMet switch
-                {
-                    true => "met",
-                    false => "MISSED",
-                    null => "",
-                },
-                row.Against);
+                row.Name, $"{Format.Number(row.Value)} {row.Unit}", row.Ratio is double ratio ? Format.Number(ratio) : "",
+                row.Must is double must ? Format.Number(must) + (row.IsMet == false ? " MISSED" : "") : "");
         }
 
         return grid;
+    }
+
+    // Peers are described in sentences, too long for a column.
+    private static void WritePeers(Output terminal, IReadOnlyList<BenchRow> rows)
+    {
+        terminal.Line();
+        terminal.Line("each against:");
+        foreach (BenchRow row in rows)
+        {
+            terminal.Line($"  {row.Name}");
+            terminal.Line($"    {row.Against}");
+        }
+
+        terminal.Line();
     }
 
     private static BenchResult ToResult(BenchRow row) => new(
         row.Name, row.Value, row.Unit, row.Against, row.Ratio, row.Must, row.IsMet, row.Timing?.Repetitions, row.Timing?.Best,
         row.Timing?.Median, row.Timing?.PeerBest, row.Timing?.PeerMedian);
 
+    // Minutes of measuring are not thrown away for a directory that is not there.
+    private static void CheckWritable(string file)
+    {
+        string temporary = Temporary(file);
+        try
+        {
+            if (Directory.Exists(file))
+            {
+                throw new UsageException($"--output: '{file}' is a directory; name a file in it.");
+            }
+
+            File.Create(temporary).Dispose();
+            File.Delete(temporary);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"--output: '{file}' cannot be written: {exception.Message}");
+        }
+    }
+
+    private static string Temporary(string file) => file + ".tmp";
+
     private static void Save(string file, BenchResults results)
     {
-        string temporary = file + ".tmp";
+        string temporary = Temporary(file);
         try
         {
             File.WriteAllText(temporary, JsonSerializer.Serialize(results, ToolJsonContext.Default.BenchResults) + "\n");

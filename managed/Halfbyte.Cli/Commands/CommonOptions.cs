@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Numerics;
 
 using Halfbyte.Checkpoints;
 using Halfbyte.Cli.Terminal;
@@ -72,30 +73,40 @@ internal static class CommonOptions
         return device;
     }
 
-    /// <summary>An option with a fixed list of values, rejected as a usage error with the list in the message.</summary>
+    /// <summary>An option with a fixed list of values, in any case; others are a usage error with the list in the message.</summary>
     internal static Option<string> OneOf(string name, string helpName, string description, params string[] values)
     {
         var option = new Option<string>(name) { Description = description, HelpName = helpName };
         option.CompletionSources.Add(values);
+        option.CustomParser = result => Find(result.Tokens[0].Value);
         option.Validators.Add(result =>
         {
-            if (result.Tokens.Count > 0 && !values.Contains(result.Tokens[0].Value))
+            if (result.Tokens is [{ Value.Length: > 0 } token] && Find(token.Value) is null)
             {
-                result.AddError($"{name} takes {string.Join(", ", values[..^1])} or {values[^1]}, not '{result.Tokens[0].Value}'.");
+                result.AddError($"{name} takes {string.Join(", ", values[..^1])} or {values[^1]}, not '{token.Value}'.");
             }
         });
         return option;
+
+        string? Find(string text) => Array.Find(values, value => value.Equals(text, StringComparison.OrdinalIgnoreCase));
     }
 
-    /// <summary>Makes values outside a range a usage error. What is no value at all, the parser reports itself.</summary>
+    /// <summary>Makes texts that are no number, and numbers outside a range, a usage error that says what is taken.</summary>
     internal static void Accept<T>(this Option<T> option, Func<T, bool> isAccepted, string what)
-        where T : IParsable<T> => option.Validators.Add(result =>
+        where T : INumber<T>
+    {
+        // No group separators: 1,5 would be fifteen.
+        NumberStyles style = typeof(T) == typeof(float) ? NumberStyles.Float : NumberStyles.Integer;
+        option.CustomParser = result => T.Parse(result.Tokens[0].Value, style, CultureInfo.InvariantCulture);
+        option.Validators.Add(result =>
         {
-            if (result.Tokens is [var token] && T.TryParse(token.Value, CultureInfo.InvariantCulture, out T? value) && !isAccepted(value))
+            if (result.Tokens is [{ Value.Length: > 0 } token]
+                && !(T.TryParse(token.Value, style, CultureInfo.InvariantCulture, out T? value) && isAccepted(value)))
             {
                 result.AddError($"{option.Name} takes {what}, not '{token.Value}'.");
             }
         });
+    }
 
     /// <summary>Refuses an OUT that is taken, before anything is read.</summary>
     internal static void CheckOutput(string input, string output, bool force)

@@ -13,7 +13,7 @@ internal sealed class DemoCommand : ToolCommand
 {
     private readonly Option<string> _directory = new("--dir")
     {
-        Description = "Where to write, and keep, the checkpoints (1.5 GB for two layers). Default: a temporary directory, removed at the end.",
+        Description = "Where to write, and keep, the checkpoints (1.5 GB for two layers): a new or empty directory. Default: a temporary directory, removed at the end.",
         HelpName = "DIR",
     };
 
@@ -44,6 +44,11 @@ internal sealed class DemoCommand : ToolCommand
     protected override int Execute(ParseResult parse, Output terminal, ILogger logger, CancellationToken cancellation)
     {
         string? kept = parse.GetValue(_directory);
+        if (File.Exists(kept) || (Directory.Exists(kept) && Directory.EnumerateFileSystemEntries(kept).Any()))
+        {
+            throw new UsageException($"'{kept}' is not an empty directory; name another for --dir, or remove it first.");
+        }
+
         string directory = kept ?? Directory.CreateTempSubdirectory("halfbyte-demo-").FullName;
         try
         {

@@ -39,18 +39,15 @@ internal sealed class DoctorCommand : ToolCommand
             terminal.Line($"          {line}");
         }
 
-        if (report.Devices.Count > 0)
+        foreach (SettingDiagnosis setting in report.Settings.Where(setting => setting.Value is not null))
         {
-            var devices = new Grid("device", "path", "name", GridColumn.Right("memory free"), GridColumn.Right("in all"), "self-test");
-            foreach (DeviceDiagnosis device in report.Devices)
-            {
-                devices.Add(
-                    device.Device, device.Path ?? "", device.Name, device.FreeBytes is long free ? Format.Bytes(free) : "",
-                    device.TotalBytes is long total ? Format.Bytes(total) : "",
-                    device.Passed == true ? Format.Text($"passed in {device.Milliseconds:0} ms") : device.SelfTest);
-            }
+            terminal.Line($"setting   {setting.Name}={setting.Value}");
+        }
 
-            terminal.Table(devices);
+        foreach (DeviceDiagnosis device in report.Devices.DistinctBy(device => device.Device))
+        {
+            string memory = device is { FreeBytes: long free, TotalBytes: long total } ? $", {Format.Bytes(free)} of {Format.Bytes(total)} free" : "";
+            terminal.Line($"{device.Device,-10}{device.Name}{memory}");
         }
 
         if (report.NoCudaReason is not null)
@@ -58,10 +55,28 @@ internal sealed class DoctorCommand : ToolCommand
             terminal.Line($"cuda      {report.NoCudaReason}");
         }
 
+        if (report.Devices.Count > 0)
+        {
+            terminal.Table(SelfTests(report));
+        }
+
         terminal.Verdict(report.Healthy, report.Verdict);
         if (report.Fix is not null)
         {
             terminal.Line(report.Fix);
         }
+    }
+
+    private static Grid SelfTests(DoctorReport report)
+    {
+        var grid = new Grid("device", "path", "self-test");
+        foreach (DeviceDiagnosis device in report.Devices)
+        {
+            grid.Add(
+                device.Device, device.Path ?? "",
+                device.Passed == true ? Format.Text($"passed in {device.Milliseconds:0} ms") : device.SelfTest);
+        }
+
+        return grid;
     }
 }

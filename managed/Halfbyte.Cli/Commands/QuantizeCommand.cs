@@ -55,6 +55,13 @@ internal sealed class QuantizeCommand : ToolCommand
     {
         _format.Required = true;
         _blockSize.Accept(size => BlockSizes.Contains(size), string.Join(", ", BlockSizes[..^1]) + $" or {BlockSizes[^1]}");
+        _skip.Validators.Add(result =>
+        {
+            if (result.Tokens.FirstOrDefault(token => token.Value.Contains(',')) is { } list)
+            {
+                result.AddError($"--skip takes one name and may be repeated: {string.Join(' ', list.Value.Split(',').Select(name => $"--skip {name.Trim()}"))}.");
+            }
+        });
         _threshold.Accept(value => value is >= 0 and < float.PositiveInfinity, "a finite number of at least 0");
         Add(_input);
         Add(_output);

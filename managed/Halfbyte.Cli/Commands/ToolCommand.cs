@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Diagnostics;
 
 using Halfbyte.Cli.Bench;
@@ -36,10 +37,28 @@ internal abstract class ToolCommand : Command
     {
         Options.Add(_json);
         Options.Add(_verbose);
+        foreach (Argument argument in Arguments)
+        {
+            argument.Validators.Add(result => RefuseEmpty(result, argument.Name));
+        }
+
+        foreach (Option option in Options)
+        {
+            option.Validators.Add(result => RefuseEmpty(result, option.Name));
+        }
     }
 
     /// <summary>Does the work; returns one of <see cref="ExitCodes"/>.</summary>
     protected abstract int Execute(ParseResult parse, Output output, ILogger logger, CancellationToken cancellation);
+
+    // A script's unset variable. No path, name or number is empty.
+    private static void RefuseEmpty(SymbolResult result, string name)
+    {
+        if (result.Tokens.Any(token => token.Value.Length == 0))
+        {
+            result.AddError($"{name} is empty; give it a value, or leave it out.");
+        }
+    }
 
     private int Run(ParseResult parse, CancellationToken cancellation)
     {

@@ -40,8 +40,9 @@ internal sealed class VerifyCommand : ToolCommand
         Write(terminal, report);
         if (!report.Passed)
         {
-            VerificationFinding first = report.Findings.First(finding => finding.Severity == FindingSeverity.Error);
-            terminal.Error($"'{checkpoint}' fails: {first.Message}");
+            // The findings are on standard output, in full.
+            string[] broken = [.. report.Findings.Where(finding => finding.Severity == FindingSeverity.Error).Select(finding => finding.Rule).Distinct()];
+            terminal.Error($"'{checkpoint}' breaks {string.Join(", ", broken)}.");
         }
 
         return report.Passed ? ExitCodes.Ok : ExitCodes.BadInput;
@@ -51,15 +52,13 @@ internal sealed class VerifyCommand : ToolCommand
     {
         if (report.Findings.Count > 0)
         {
-            var findings = new Grid("severity", "rule", "file", "tensor", "finding");
+            // The sentence names file and tensor.
             foreach (VerificationFinding finding in report.Findings)
             {
-                findings.Add(
-                    finding.Severity == FindingSeverity.Error ? "error" : "warning", finding.Rule, finding.File ?? "", finding.Tensor ?? "",
-                    finding.Message);
+                string severity = finding.Severity == FindingSeverity.Error ? "error" : "warning";
+                terminal.Line($"{severity}: {finding.Rule}: {finding.Message}");
             }
 
-            terminal.Table(findings);
             if (report.FindingsOmitted > 0)
             {
                 terminal.Line($"and {Format.Count(report.FindingsOmitted)} more.");

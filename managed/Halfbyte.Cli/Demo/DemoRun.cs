@@ -87,7 +87,8 @@ internal sealed class DemoRun(Output output, ILogger logger, DemoModel model, st
         {
             cancellation.ThrowIfCancellationRequested();
             DemoTensor original = model.Tensors.First(tensor => LayerKind.Of(tensor.Name) == kind);
-            using QuantizedLinear layer = Load(reader, original.Name, stream, out double bitsPerWeight);
+            using QuantizedLinear layer = reader.LoadLayer(original.Name, stream);
+            double bitsPerWeight = layer is Linear8Bit int8 ? int8.Weight.BitsPerWeight : ((Linear4Bit)layer).Weight.BitsPerWeight;
             (double productError, double milliseconds) = ProductCheck.Run(layer, original, stream);
             double weightError = Math.Sqrt(tensors.Average(tensor => tensor.RelativeError * tensor.RelativeError));
             Check(weightError <= target.ErrorBound, $"{target.Name}: {kind} has a relative error of {Format.Number(weightError)}, more than {target.ErrorBound}");
@@ -97,18 +98,6 @@ internal sealed class DemoRun(Output output, ILogger logger, DemoModel model, st
             yield return new DemoKind(
                 kind, original.Shape, tensors.Count, tensors.Count * original.Elements, bitsPerWeight, weightError, productError, milliseconds);
         }
-    }
-
-    private static QuantizedLinear Load(CheckpointReader reader, string name, ComputeStream stream, out double bitsPerWeight)
-    {
-        QuantizedTensor tensor = reader.LoadLinear(name, stream);
-        bitsPerWeight = tensor.BitsPerWeight;
-        return tensor switch
-        {
-            FourBitTensor fourBit => new Linear4Bit(fourBit),
-            Int8Tensor int8 => new Linear8Bit(int8),
-            _ => throw new InvalidOperationException($"'{name}' came back as {tensor}."),
-        };
     }
 
     private void Check(bool holds, string failure)

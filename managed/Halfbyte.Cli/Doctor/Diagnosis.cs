@@ -8,13 +8,17 @@ namespace Halfbyte.Cli.Doctor;
 /// <summary>Examines this machine. Never throws for what it finds.</summary>
 internal static class Diagnosis
 {
+    private const string Library = "HALFBYTE_LIBRARY";
+    private const string CpuPathVariable = "HALFBYTE_CPU_PATH";
+    private const string ThreadsVariable = "HALFBYTE_NUM_THREADS";
+
     private static readonly CpuPath[] CpuPaths = [CpuPath.Scalar, CpuPath.Avx2, CpuPath.Avx512, CpuPath.Avx512Bf16];
 
     internal static DoctorReport Examine(CancellationToken cancellation)
     {
         var report = new DoctorReport(
             Healthy: false, Verdict: "", Fix: null, MachineInfo.ToolVersion, RuntimeInformation.FrameworkDescription,
-            $"{RuntimeInformation.OSDescription} ({RuntimeInformation.OSArchitecture})", [], null, null, [], null);
+            $"{RuntimeInformation.OSDescription} ({RuntimeInformation.OSArchitecture})", [], [], null, null, [], null);
         try
         {
             report = report with
@@ -27,15 +31,27 @@ internal static class Diagnosis
         catch (Exception exception) when (exception is DllNotFoundException or BadImageFormatException or EntryPointNotFoundException
                                               or TypeInitializationException)
         {
+            string[] lines = exception.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
             return report with
             {
-                LibraryTrace = exception.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
+                LibraryTrace = lines,
+                Settings = [Setting(Library, lines[0])],
                 Verdict = "broken: no usable native library was found.",
-                Fix = Environment.GetEnvironmentVariable("HALFBYTE_LIBRARY") is { Length: > 0 } path
+                Fix = Environment.GetEnvironmentVariable(Library) is { Length: > 0 } path
                     ? $"HALFBYTE_LIBRARY names '{path}'; unset it, or let it name a halfbyte library of this version."
-                    : "Build the native library with ./build.sh, or install the package Halfbyte.Native.Cpu, or let HALFBYTE_LIBRARY name one.",
+                    : "Build the native library with ./build.sh, or let HALFBYTE_LIBRARY name one.",
             };
         }
+
+        report = report with
+        {
+            Settings =
+            [
+                Setting(Library, null),
+                Setting(CpuPathVariable, Try(() => ComputeStream.CreateCpu(CpuPath.Auto, threads: 1))),
+                Setting(ThreadsVariable, Try(() => ComputeStream.CreateCpu(CpuPath.Scalar, threads: 0))),
+            ],
+        };
 
         var devices = new List<DeviceDiagnosis>();
         foreach (CpuPath path in CpuPaths)
@@ -71,6 +87,11 @@ internal static class Diagnosis
                     ? "Use --device cpu, and report this output: it is a defect of halfbyte, of the driver or of the device."
                     : "Set HALFBYTE_CPU_PATH=scalar, and report this output: it is a defect of halfbyte or of the processor.",
             };
+        }
+
+        if (report.Settings.FirstOrDefault(setting => setting.Problem is not null) is { } setting)
+        {
+            return report with { Verdict = $"broken: {setting.Problem}", Fix = $"Unset {setting.Name}, or give it one of the values above." };
         }
 
         if (!report.Devices.Any(device => device.Passed == true))
@@ -115,6 +136,26 @@ internal static class Diagnosis
         catch (Exception exception) when (exception is HalfbyteException or HalfbyteArgumentException)
         {
             return diagnosis with { Passed = false, SelfTest = exception.Message };
+        }
+    }
+
+    private static SettingDiagnosis Setting(string name, string? problem)
+    {
+        string? value = Environment.GetEnvironmentVariable(name);
+        return new SettingDiagnosis(name, value is "" ? null : value, problem);
+    }
+
+    /// <summary>What a stream of these settings is refused with, or null.</summary>
+    private static string? Try(Func<ComputeStream> create)
+    {
+        try
+        {
+            create().Dispose();
+            return null;
+        }
+        catch (Exception exception) when (exception is HalfbyteException or HalfbyteArgumentException)
+        {
+            return exception.Message;
         }
     }
 

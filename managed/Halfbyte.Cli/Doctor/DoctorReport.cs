@@ -7,6 +7,7 @@ namespace Halfbyte.Cli.Doctor;
 /// <param name="ToolVersion">The version of this tool.</param>
 /// <param name="Runtime">The .NET runtime.</param>
 /// <param name="OperatingSystem">The operating system and architecture.</param>
+/// <param name="Settings">The environment variables that Halfbyte reads, each tried.</param>
 /// <param name="LibraryTrace">Every native library that was tried, and what came of it.</param>
 /// <param name="AbiVersion">The C interface's version, if a library was loaded.</param>
 /// <param name="NativeVersion">The native library's version and build.</param>
@@ -19,11 +20,18 @@ internal sealed record DoctorReport(
     string ToolVersion,
     string Runtime,
     string OperatingSystem,
+    IReadOnlyList<SettingDiagnosis> Settings,
     IReadOnlyList<string> LibraryTrace,
     int? AbiVersion,
     string? NativeVersion,
     IReadOnlyList<DeviceDiagnosis> Devices,
     string? NoCudaReason);
+
+/// <summary>An environment variable.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Value">Its value, or null where it is not set.</param>
+/// <param name="Problem">What is wrong with the value, or null.</param>
+internal sealed record SettingDiagnosis(string Name, string? Value, string? Problem);
 
 /// <summary>A device, or one way to use the CPU.</summary>
 /// <param name="Device"><c>cpu</c> or <c>cuda:0</c>.</param>

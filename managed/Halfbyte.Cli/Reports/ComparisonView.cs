@@ -24,31 +24,35 @@ internal static class ComparisonView
             + $"largest error {Format.Number(report.MaxError)}. {Format.Count(report.IdenticalCount)} tensors are identical.");
     }
 
-    private static Grid ByKind(IEnumerable<ComparedTensor> tensors)
+    /// <summary>
+    /// The relative error of a kind (root mean square), its largest absolute error, its least cosine, and signal to quantization noise in
+    /// decibels.
+    /// </summary>
+    internal static Grid ByKind(IEnumerable<ComparedTensor> tensors)
     {
         var grid = new Grid(
-            "weights", GridColumn.Right("count"), "as", GridColumn.Right("relative error"), GridColumn.Right("worst"),
-            GridColumn.Right("max error"), GridColumn.Right("cosine"), GridColumn.Right("SQNR dB"));
+            "weights", GridColumn.Right("count"), "as", GridColumn.Right("error"), GridColumn.Right("largest"), GridColumn.Right("cosine"),
+            GridColumn.Right("dB"));
         foreach (var kind in tensors.GroupBy(tensor => (LayerKind.Of(tensor.Name), tensor.Scheme)))
         {
             double[] errors = [.. kind.Select(tensor => tensor.RelativeError)];
             double rootMeanSquare = Math.Sqrt(errors.Average(error => error * error));
             grid.Add(
-                kind.Key.Item1, Format.Count(errors.Length), kind.Key.Scheme, Format.Number(rootMeanSquare), Format.Number(errors.Max()),
-                Format.Number(kind.Max(tensor => tensor.MaxError)), Format.Text($"{kind.Min(tensor => tensor.Cosine):0.000000}"),
+                LayerKind.Short(kind.Key.Item1), Format.Count(errors.Length), kind.Key.Scheme, Format.Number(rootMeanSquare),
+                Format.Number(kind.Max(tensor => tensor.MaxError)), Format.Text($"{kind.Min(tensor => tensor.Cosine):0.00000}"),
                 rootMeanSquare > 0 ? Format.Text($"{-20 * Math.Log10(rootMeanSquare):0.0}") : "");
         }
 
         return grid;
     }
 
-    private static Grid Worst(IEnumerable<ComparedTensor> tensors)
+    internal static Grid Worst(IEnumerable<ComparedTensor> tensors)
     {
-        var grid = new Grid("worst weights", "as", "shape", GridColumn.Right("relative error"), GridColumn.Right("max error"));
+        var grid = new Grid("worst weights", "as", "shape", GridColumn.Right("error"), GridColumn.Right("largest"));
         foreach (ComparedTensor tensor in tensors.OrderByDescending(tensor => tensor.RelativeError).Take(WorstShown))
         {
             grid.Add(
-                tensor.Name, tensor.Scheme, Format.Shape(tensor.Shape), Format.Number(tensor.RelativeError), Format.Number(tensor.MaxError));
+                LayerKind.Short(tensor.Name, 32), tensor.Scheme, Format.Shape(tensor.Shape), Format.Number(tensor.RelativeError), Format.Number(tensor.MaxError));
         }
 
         return grid;

@@ -11,17 +11,7 @@ internal static class ConversionView
 {
     internal static void Write(Output output, ConversionReport report, long peakResidentBytes)
     {
-        var kinds = new Grid(
-            "weights", GridColumn.Right("count"), "shape", "from", "to", GridColumn.Right("before"), GridColumn.Right("after"), "note");
-        foreach (var kind in report.Tensors.GroupBy(tensor => (LayerKind.Of(tensor.Name), tensor.From, tensor.To, tensor.Reason)))
-        {
-            (string name, string from, string to, string? reason) = kind.Key;
-            kinds.Add(
-                name, Format.Count(kind.Count()), Shapes(kind), from, to, Format.Bytes(kind.Sum(tensor => tensor.InputBytes)),
-                Format.Bytes(kind.Sum(tensor => tensor.OutputBytes)), reason ?? "");
-        }
-
-        output.Table(kinds);
+        output.Table(Kinds(report));
         foreach (string warning in report.Warnings)
         {
             output.Warn(warning);
@@ -41,6 +31,20 @@ internal static class ConversionView
             + $"({Format.Rate(report.InputBytes / Math.Max(report.Seconds, 1e-3))}), peak memory {Format.Bytes(peakResidentBytes)}.");
     }
 
+    internal static Grid Kinds(ConversionReport report)
+    {
+        var grid = new Grid("weights", GridColumn.Right("count"), "to, or why kept", GridColumn.Right("before"), GridColumn.Right("after"));
+        foreach (var kind in report.Tensors.GroupBy(tensor => (LayerKind.Of(tensor.Name), tensor.To, tensor.Reason)))
+        {
+            (string name, string to, string? reason) = kind.Key;
+            grid.Add(
+                LayerKind.Short(name), Format.Count(kind.Count()), reason ?? to,
+                Format.Bytes(kind.Sum(tensor => tensor.InputBytes)), Format.Bytes(kind.Sum(tensor => tensor.OutputBytes)));
+        }
+
+        return grid;
+    }
+
     internal static JsonObject ToJson(ConversionReport report, long peakResidentBytes)
     {
         JsonObject document = JsonSerializer.SerializeToNode(report, ToolJsonContext.Default.ConversionReport)!.AsObject();
@@ -57,11 +61,5 @@ internal static class ConversionView
         }
 
         return text;
-    }
-
-    private static string Shapes(IEnumerable<ConvertedTensor> tensors)
-    {
-        List<string> shapes = [.. tensors.Select(tensor => Format.Shape(tensor.Shape)).Distinct()];
-        return shapes.Count == 1 ? shapes[0] : $"{shapes.Count} shapes";
     }
 }

@@ -9,36 +9,9 @@ internal static class DemoView
     internal static void Write(Output output, DemoReport report)
     {
         output.Line();
-        var formats = new Grid(
-            "format", GridColumn.Right("before"), GridColumn.Right("after"), GridColumn.Right("ratio"), GridColumn.Right("bits per weight"),
-            GridColumn.Right("relative error"), GridColumn.Right("quantize"), GridColumn.Right("verify"), GridColumn.Right("peak memory"),
-            GridColumn.Right("allowed"));
-        foreach (DemoFormat format in report.Formats)
-        {
-            formats.Add(
-                format.Format, Format.Bytes(format.BytesBefore), Format.Bytes(format.BytesAfter),
-                Format.Text($"{(double)format.BytesBefore / format.BytesAfter:0.00}x"), Format.Text($"{format.BitsPerWeight:0.000}"),
-                Format.Number(format.RelativeError), Seconds(format.QuantizeSeconds), Seconds(format.VerifySeconds),
-                Format.Bytes(format.PeakResidentBytes), Format.Bytes(format.PeakBoundBytes));
-        }
-
-        output.Table(formats);
+        output.Table(Formats(report));
         output.Line();
-        var kinds = new Grid(
-            "layer kind", "shape", GridColumn.Right("count"), "as", GridColumn.Right("bits per weight"), GridColumn.Right("weight error"),
-            GridColumn.Right("product error"), GridColumn.Right("error bound"), GridColumn.Right($"forward M={ProductCheck.Rows}"));
-        foreach (DemoFormat format in report.Formats)
-        {
-            foreach (DemoKind kind in format.Kinds)
-            {
-                kinds.Add(
-                    kind.Kind, Format.Shape(kind.Shape), Format.Count(kind.Count), format.Format, Format.Text($"{kind.BitsPerWeight:0.000}"),
-                    Format.Number(kind.WeightError), Format.Number(kind.ProductError), Format.Number(format.ErrorBound),
-                    Format.Text($"{kind.ForwardMilliseconds:0.00} ms"));
-            }
-        }
-
-        output.Table(kinds);
+        output.Table(Kinds(report));
         output.Line();
         foreach (string failure in report.Failures)
         {
@@ -47,6 +20,41 @@ internal static class DemoView
 
         string size = $"{report.Layers} layers, {Format.Count(report.Parameters)} parameters, {Seconds(report.Seconds)} in all";
         output.Verdict(report.Passed, (report.Passed ? "every bound held: " : "a bound did not hold: ") + size);
+    }
+
+    internal static Grid Formats(DemoReport report)
+    {
+        var grid = new Grid(
+            "format", GridColumn.Right("before"), GridColumn.Right("after"), GridColumn.Right("ratio"), GridColumn.Right("bits"),
+            GridColumn.Right("error"), GridColumn.Right("quantize"), GridColumn.Right("verify"), GridColumn.Right("memory"));
+        foreach (DemoFormat format in report.Formats)
+        {
+            grid.Add(
+                format.Format, Format.Bytes(format.BytesBefore), Format.Bytes(format.BytesAfter),
+                Format.Text($"{(double)format.BytesBefore / format.BytesAfter:0.00}x"), Format.Text($"{format.BitsPerWeight:0.000}"),
+                Format.Number(format.RelativeError), Seconds(format.QuantizeSeconds), Seconds(format.VerifySeconds),
+                Format.Bytes(format.PeakResidentBytes));
+        }
+
+        return grid;
+    }
+
+    internal static Grid Kinds(DemoReport report)
+    {
+        var grid = new Grid(
+            "layer kind", "shape", "as", GridColumn.Right("bits"), GridColumn.Right("error"), GridColumn.Right("of x*W^T"),
+            GridColumn.Right($"M={ProductCheck.Rows}"));
+        foreach (DemoFormat format in report.Formats)
+        {
+            foreach (DemoKind kind in format.Kinds)
+            {
+                grid.Add(
+                    LayerKind.Short(kind.Kind, 20), Format.Shape(kind.Shape), format.Format, Format.Text($"{kind.BitsPerWeight:0.000}"),
+                    Format.Number(kind.WeightError), Format.Number(kind.ProductError), Format.Text($"{kind.ForwardMilliseconds:0.00} ms"));
+            }
+        }
+
+        return grid;
     }
 
     private static string Seconds(double seconds) => Format.Duration(TimeSpan.FromSeconds(seconds));

@@ -14,6 +14,9 @@ internal sealed class Grid(params GridColumn[] columns)
     /// <summary>How many characters a line takes with borders and nothing broken.</summary>
     internal int BorderedWidth => Widths().Sum(width => width + 3) + 1;
 
+    /// <summary>How many characters a line of the plain form takes. Tables are made to fit in 80 with the names of ordinary models.</summary>
+    internal int PlainWidth => Widths().Sum(width => width + 2) - 2;
+
     /// <summary>Adds a row. Cells are plain text: they are escaped when drawn.</summary>
     internal void Add(params string[] cells)
     {

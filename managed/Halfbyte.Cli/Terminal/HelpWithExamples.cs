@@ -30,7 +30,7 @@ internal sealed class HelpWithExamples(HelpAction standard) : SynchronousCommand
         }
 
         writer.WriteLine();
-        writer.WriteLine("Exit codes: 0 done, 1 bad input or a check failed, 2 usage, 3 environment, 130 stopped.");
+        writer.WriteLine("Exit codes: 0 done, 1 bad input or a check failed, 2 usage, 3 environment, 70 a defect of halfbyte, 130 stopped.");
         return result;
     }
 }

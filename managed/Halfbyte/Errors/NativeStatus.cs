@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 
+using Halfbyte.Bindings;
+
 namespace Halfbyte;
 
 /// <summary>Turns what the C library returns into exceptions.</summary>
@@ -34,9 +36,16 @@ internal static class NativeStatus
     {
         >= HalfbyteStatus.NullPointer and <= HalfbyteStatus.WorkspaceTooSmall => new HalfbyteArgumentException(status, message),
         HalfbyteStatus.OutOfMemory => new HalfbyteOutOfMemoryException(message),
-        HalfbyteStatus.NoDevice or HalfbyteStatus.NotSupported => new HalfbyteDeviceException(status, message),
+        HalfbyteStatus.NoDevice => new HalfbyteDeviceException(status, WithTheLoadersReason(message)),
+        HalfbyteStatus.NotSupported => new HalfbyteDeviceException(status, message),
         _ => new HalfbyteException(status, message),
     };
+
+    // "cuda:0 cannot be used: ...": the CPU library can only say that it has no CUDA. Why it is the one in use, the loader knows.
+    private static string WithTheLoadersReason(string message) =>
+        message.StartsWith("cuda:", StringComparison.Ordinal) && NativeLibraryLoader.CudaLibraryRefusal is { } refusal
+            ? $"{message[..message.IndexOf(": ", StringComparison.Ordinal)]}: {refusal}."
+            : message;
 
     private static unsafe string LastError(int status)
     {

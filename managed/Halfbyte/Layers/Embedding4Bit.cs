@@ -14,6 +14,7 @@ public sealed unsafe class Embedding4Bit : IDisposable
 {
     private readonly FourBitWeight _descriptor;
     private readonly bool _ownsWeight;
+    private readonly HandleSet _leasedHandles;
 
     /// <summary>Makes a layer that owns its weight.</summary>
     /// <param name="weight">[N, K]: a row per embedding.</param>
@@ -28,7 +29,7 @@ public sealed unsafe class Embedding4Bit : IDisposable
         Weight = weight;
         _ownsWeight = ownsWeight;
         _descriptor = weight.Descriptor;
-        Held = weight.Hold(null);
+        _leasedHandles = weight.Hold(null);
     }
 
     /// <summary>The weight.</summary>
@@ -47,7 +48,15 @@ public sealed unsafe class Embedding4Bit : IDisposable
     public Device Device => Weight.Device;
 
     /// <summary>What a call has to keep from being freed.</summary>
-    internal HandleSet Held { get; }
+    /// <exception cref="ObjectDisposedException">The layer has been disposed.</exception>
+    internal HandleSet Held
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_leasedHandles.IsClosed, this);
+            return _leasedHandles;
+        }
+    }
 
     /// <summary><c>output[m, k] = W[indices[m], k]</c>, enqueued on <paramref name="stream"/>.</summary>
     /// <param name="stream">A stream of the layer's device.</param>
@@ -99,7 +108,7 @@ public sealed unsafe class Embedding4Bit : IDisposable
     /// <summary>Frees the weight once no call uses it.</summary>
     public void Dispose()
     {
-        Held.Dispose();
+        _leasedHandles.Dispose();
         if (_ownsWeight)
         {
             Weight.Dispose();

@@ -70,7 +70,7 @@ internal readonly ref struct LayersLease
         }
         catch
         {
-            layer.Held.DangerousRelease();
+            layer.LeasedHandles.DangerousRelease();
             throw;
         }
     }
@@ -79,7 +79,7 @@ internal readonly ref struct LayersLease
     {
         for (int i = 0; i < layers.Length; i++)
         {
-            layers[i].Held.DangerousRelease();
+            layers[i].LeasedHandles.DangerousRelease();
             if (views[i].Owner is { } buffer && !buffer.LeasedHandle.IsFreedBy(stream.LeasedHandle))
             {
                 buffer.LeasedHandle.DangerousRelease();

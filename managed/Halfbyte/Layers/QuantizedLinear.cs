@@ -24,7 +24,7 @@ public abstract unsafe class QuantizedLinear : IDisposable
         _tensor = tensor;
         _bias = bias;
         _ownsParts = ownsParts;
-        Held = held;
+        LeasedHandles = held;
         InFeatures = tensor.Columns;
         OutFeatures = tensor.Rows;
         BiasPointer = bias?.Pointer ?? 0;
@@ -50,7 +50,18 @@ public abstract unsafe class QuantizedLinear : IDisposable
     public DType BiasDType { get; }
 
     /// <summary>What a call has to keep from being freed.</summary>
-    internal HandleSet Held { get; }
+    /// <exception cref="ObjectDisposedException">The layer has been disposed.</exception>
+    internal HandleSet Held
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(LeasedHandles.IsClosed, this);
+            return LeasedHandles;
+        }
+    }
+
+    /// <summary>What a call took while the layer was open, and gives back whether it still is or not.</summary>
+    internal HandleSet LeasedHandles { get; }
 
     private protected nint BiasPointer { get; }
 
@@ -120,7 +131,7 @@ public abstract unsafe class QuantizedLinear : IDisposable
     /// <summary>Frees weight and bias once no call uses them.</summary>
     public void Dispose()
     {
-        Held.Dispose();
+        LeasedHandles.Dispose();
         if (_ownsParts)
         {
             _tensor.Dispose();

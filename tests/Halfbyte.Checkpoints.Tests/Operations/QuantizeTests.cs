@@ -427,11 +427,11 @@ internal sealed class QuantizeTests
         ConversionReport report = CheckpointQuantizer.Quantize(input, _directory["q"]);
         Assert.That(JsonSerializer.Serialize(report, CheckpointJsonContext.Default.ConversionReport), Does.Contain("\"target\": \"nf4\""));
         Assert.That(
-            JsonSerializer.Serialize(CheckpointInspector.Inspect(_directory["q"]), CheckpointJsonContext.Default.InspectionReport), Does.Contain("\"scheme\": \"Nf4\""));
+            JsonSerializer.Serialize(CheckpointInspector.Inspect(_directory["q"]), CheckpointJsonContext.Default.InspectionReport), Does.Contain("\"scheme\": \"nf4\""));
         Assert.That(
             JsonSerializer.Serialize(CheckpointVerifier.Verify(_directory["q"]), CheckpointJsonContext.Default.VerificationReport), Does.Contain("\"passed\": true"));
         Assert.That(
-            JsonSerializer.Serialize(CheckpointComparer.Compare(input, _directory["q"]), CheckpointJsonContext.Default.ComparisonReport), Does.Contain("\"sqnrDecibel\""));
+            JsonSerializer.Serialize(CheckpointComparer.Compare(input, _directory["q"]), CheckpointJsonContext.Default.ComparisonReport), Does.Contain("\"sqnr_decibel\""));
     }
 
     private static float[] Widen(string dtype, byte[] data) => dtype switch

@@ -158,8 +158,9 @@ public sealed class EmbeddingTests(string device) : DeviceTests(device)
 
         Assert.That(codes.IsClosed, Is.True, "nothing reads them any more");
         layer.Dispose();
-        Assert.Throws<ObjectDisposedException>(
-            () => layer.Forward(Stream, new IndicesView(indices, IndexType.Int32, Tokens.Length), outputView));
+        ObjectDisposedException e = Assert.Throws<ObjectDisposedException>(
+            () => layer.Forward(Stream, new IndicesView(indices, IndexType.Int32, Tokens.Length), outputView))!;
+        Assert.That(e.ObjectName, Is.EqualTo(typeof(Embedding4Bit).FullName));
     }
 
     private static (HalfbyteStatus Status, string Text) Error(Action action)

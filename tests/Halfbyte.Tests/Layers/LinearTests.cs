@@ -293,7 +293,8 @@ public sealed class LinearTests(string device) : DeviceTests(device)
         using DeviceBuffer another = Stream.Upload<float>(Data.Normal(1, K));
         layer.Dispose();
         layer.Dispose();
-        Assert.Throws<ObjectDisposedException>(() => layer.Forward(Stream, new(another, DType.Float32, 1, K), viewY));
+        ObjectDisposedException e = Assert.Throws<ObjectDisposedException>(() => layer.Forward(Stream, new(another, DType.Float32, 1, K), viewY))!;
+        Assert.That(e.ObjectName, Is.EqualTo(typeof(Linear4Bit).FullName), "what the caller disposed, not what holds it");
         Assert.Throws<ObjectDisposedException>(() => _ = layer.Weight.Descriptor);
         ComputeStream closed = TestDevices.Open(DeviceName);
         closed.Dispose();
@@ -332,12 +333,14 @@ public sealed class LinearTests(string device) : DeviceTests(device)
             foreign.Dispose();
             layer.Dispose();
             Assert.That(foreign.LeasedHandle.IsClosed, Is.False);
-            Assert.That(layer.Held.IsClosed, Is.False);
+            Assert.That(layer.LeasedHandles.IsClosed, Is.False);
         }
 
         Assert.That(foreign.LeasedHandle.IsClosed, Is.True);
-        Assert.That(layer.Held.IsClosed, Is.True);
-        Assert.Throws<ObjectDisposedException>(() => new LayersLease(Stream, new QuantizedLinear[] { layer }, y, [y]).Dispose());
+        Assert.That(layer.LeasedHandles.IsClosed, Is.True);
+        ObjectDisposedException e = Assert.Throws<ObjectDisposedException>(
+            () => new LayersLease(Stream, new QuantizedLinear[] { layer }, y, [y]).Dispose())!;
+        Assert.That(e.ObjectName, Is.EqualTo(typeof(Linear4Bit).FullName));
         Assert.That(own.LeasedHandle.IsClosed, Is.False);
     }
 

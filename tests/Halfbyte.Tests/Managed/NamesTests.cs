@@ -50,6 +50,22 @@ public sealed class NamesTests
         Assert.Throws<ArgumentOutOfRangeException>(() => Device.Cuda(-1));
     }
 
+    [Test]
+    public void Why_a_cuda_device_cannot_be_used_is_said()
+    {
+        string message = Assert.Throws<HalfbyteDeviceException>(() => ComputeStream.Create(Device.Cuda(1000)))!.Message;
+        Assert.That(message, Does.StartWith("cuda:1000 cannot be used: "));
+        if (HalfbyteEnvironment.CudaDeviceCount > 0)
+        {
+            Assert.That(message, Does.Contain("counted from cuda:0"));
+        }
+        else if (string.IsNullOrEmpty(Environment.GetEnvironmentVariable("HALFBYTE_LIBRARY")))
+        {
+            // Not that the library in use has no CUDA: what became of the one that has.
+            Assert.That(message, Does.Contain("halfbyte_cuda: not found").Or.Contain("driver"));
+        }
+    }
+
     [TestCase(DType.Float32, "float32", 4)]
     [TestCase(DType.Float16, "float16", 2)]
     [TestCase(DType.BFloat16, "bfloat16", 2)]
