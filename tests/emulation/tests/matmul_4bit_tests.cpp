@@ -141,6 +141,14 @@ TEST(matmul_4bit_on_tensor_cores_of_unaligned_activations) {
     }
 }
 
+// What lies beyond the end of a row or of a weight is zero, and not the value of code 0 times zero.
+TEST(matmul_4bit_on_tensor_cores_of_a_table_with_an_infinity) {
+    Format4Bit format{HALFBYTE_QUANT_TYPE_CUSTOM, 32, false};
+    format.first_is_infinite = true;
+    for (const DType dtype : {DType::kFloat16, DType::kBFloat16})
+        for (const int64_t M : {20, 70}) check_mma({M, 80, {20}, {format}}, dtype);
+}
+
 TEST(matmul_4bit_on_tensor_cores_keeps_infinities_in_their_row) {
     const Spoil spoil = [](std::vector<double>& x, int64_t K) {
         x[7] = std::numeric_limits<double>::quiet_NaN();

@@ -132,6 +132,14 @@ TEST(transposed_products_on_tensor_cores) {
     }
 }
 
+// What lies beyond the last row of a weight is zero, and not the value of code 0 times zero.
+TEST(transposed_products_on_tensor_cores_of_a_table_with_an_infinity) {
+    Format4Bit format{HALFBYTE_QUANT_TYPE_CUSTOM, 32, false};
+    format.first_is_infinite = true;
+    for (const DType dtype : {DType::kFloat16, DType::kBFloat16})
+        for (const int64_t K : {33, 80}) check_mma({20, K, {40}, {format}}, dtype);
+}
+
 TEST(transposed_products_on_tensor_cores_of_every_format) {
     std::vector<Format4Bit> formats;
     for (const int32_t type : {HALFBYTE_QUANT_TYPE_FP4, HALFBYTE_QUANT_TYPE_NF4, HALFBYTE_QUANT_TYPE_CUSTOM})

@@ -151,7 +151,8 @@ struct Format4Bit {
     int32_t quant_type = HALFBYTE_QUANT_TYPE_NF4;
     int64_t blocksize = 64;
     bool nested = false;
-    int64_t skew = 0;  // bytes by which the codes lie off their alignment
+    int64_t skew = 0;                // bytes by which the codes lie off their alignment
+    bool first_is_infinite = false;  // of the caller's own table; no code names it
 };
 
 // A random 4-bit weight on the device, and its values.
@@ -164,12 +165,15 @@ class RandomWeight4Bit {
         std::vector<uint8_t> packed(static_cast<size_t>(format.skew + halfbyte::packed_bytes(n))), codes(blocks);
         for (uint8_t& byte : packed) byte = static_cast<uint8_t>(random.next());
         for (uint8_t& code : codes) code = static_cast<uint8_t>(random.next());
+        if (format.first_is_infinite)
+            for (uint8_t& byte : packed) byte = static_cast<uint8_t>(byte | (byte >> 4 == 0) << 4 | ((byte & 15) == 0));
         std::vector<float> absmax(blocks), nested(static_cast<size_t>(halfbyte::ceil_div(static_cast<int64_t>(blocks), 256)));
         for (float& value : absmax) value = random.uniform() * 3;
         for (float& value : nested) value = random.uniform();
         if (blocks > 1) absmax[1] = 0;
         std::vector<float> map(halfbyte::dynamic_signed().begin(), halfbyte::dynamic_signed().end()), offset = {0.7f}, custom(16);
         for (float& value : custom) value = random.uniform() * 1e4f;
+        if (format.first_is_infinite) custom[0] = std::numeric_limits<float>::infinity();
 
         weight_.N = N;
         weight_.K = K;
