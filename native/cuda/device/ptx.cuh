@@ -2,7 +2,7 @@
 //
 // The files of ptx/ included here are for every architecture the library is built for (sm_75 and up); where an instruction came
 // later, its function says since when, and traps before. The Hopper-only ones are included by the kernels that use them:
-//   ptx/mbarrier.cuh, ptx/tma.cuh, ptx/wgmma.cuh.
+//   ptx/mbarrier.cuh, ptx/registers.cuh, ptx/tma.cuh, ptx/wgmma.cuh.
 // tests/emulation/include has a file of the same name for each, with the same functions in plain C++.
 #pragma once
 

@@ -30,3 +30,4 @@ cudaError_t order_dependence(float* sum);                                       
 cudaError_t bulk_copy_read_too_early(const int32_t* input, int32_t* output);
 cudaError_t bulk_store_without_fence(int32_t* output);  // TMA reads what threads wrote, no proxy fence
 cudaError_t wgmma_read_too_early(float* output);        // accumulators before the wait
+cudaError_t registers_of_one_warp(int32_t* output);     // setmaxnreg by one warp of four

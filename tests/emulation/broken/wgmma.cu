@@ -1,7 +1,8 @@
-// wgmma used too early. In a file of its own: the instruction is sm_90a's alone.
+// wgmma used too early, setmaxnreg by a part of a warpgroup. In a file of their own: the instructions are sm_90a's alone.
 #include "broken.h"
 #include "cuda/device/launch.cuh"
 #include "cuda/device/ptx/mbarrier.cuh"
+#include "cuda/device/ptx/registers.cuh"
 #include "cuda/device/ptx/wgmma.cuh"
 #include "cuda/device/smem.cuh"
 
@@ -27,8 +28,14 @@ __global__ void wgmma_read_too_early_kernel(float* output) {
     output[threadIdx.x] = d[0];
 }
 
+__global__ void __launch_bounds__(128, 1) registers_of_one_warp_kernel(int32_t* output) {
+    if (threadIdx.x < 32) ptx::registers_decrease<40>();
+    output[threadIdx.x] = 1;
+}
+
 }  // namespace
 
 cudaError_t wgmma_read_too_early(float* output) {
     return launch({.block = 128, .shared_bytes = sizeof(Tiles)}, wgmma_read_too_early_kernel, output);
 }
+cudaError_t registers_of_one_warp(int32_t* output) { return launch({.block = 128}, registers_of_one_warp_kernel, output); }

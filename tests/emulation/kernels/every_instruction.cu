@@ -3,6 +3,7 @@
 #include "cuda/device/launch.cuh"
 #include "cuda/device/ptx.cuh"
 #include "cuda/device/ptx/mbarrier.cuh"
+#include "cuda/device/ptx/registers.cuh"
 #include "cuda/device/ptx/tma.cuh"
 #include "cuda/device/ptx/wgmma.cuh"
 #include "cuda/device/smem.cuh"
@@ -24,13 +25,16 @@ __global__ void every_instruction_of_all(uint4* wide, uint2* pair, uint32_t* wor
     ptx::grid_dependency_launch();
     ptx::prefetch_l2(word);
     ptx::store_streaming(wide, ptx::load_streaming(wide + 1));
+    ptx::store_streaming(wide, ptx::load_streaming<128>(wide + 1));
     ptx::store_streaming(pair, ptx::load_streaming(pair + 1));
+    ptx::store_streaming(pair, ptx::load_streaming<128>(pair + 1));
     ptx::store_streaming(word, ptx::load_streaming(word + 1));
     ptx::store_release(word, ptx::load_acquire(word + 1) + ptx::add_acquire_release(word, 1));
     uint32_t one[1], two[2], four[4];
     ptx::load_matrix(one, shared.tile);
     ptx::load_matrix(two, shared.tile);
     ptx::load_matrix(four, shared.tile);
+    ptx::load_matrix_transposed(one, shared.tile);
     ptx::load_matrix_transposed(two, shared.tile);
     ptx::load_matrix_transposed(four, shared.tile);
     float d[4] = {};
@@ -41,10 +45,17 @@ __global__ void every_instruction_of_all(uint4* wide, uint2* pair, uint32_t* wor
     i[0] = s[0] + s[1] + static_cast<int32_t>(four[0]);
 }
 
-__global__ void every_instruction_since_sm_80(uint4* wide, float* f, int32_t* i) {
+__global__ void every_instruction_since_sm_80(uint4* wide, uint2* pair, float* f, int32_t* i) {
     Shared& shared = shared_memory<Shared>();
     const uint64_t first = ptx::policy_evict_first(), last = ptx::policy_evict_last();
     ptx::store_streaming(wide, ptx::load_streaming(wide + 1, first));
+    ptx::store_streaming(wide, ptx::load_streaming<256>(wide + 1));
+    ptx::store_streaming(wide, ptx::load_streaming<128>(wide + 1, first));
+    ptx::store_streaming(wide, ptx::load_streaming<256>(wide + 1, first));
+    ptx::store_streaming(pair, ptx::load_streaming(pair + 1, first));
+    ptx::store_streaming(pair, ptx::load_streaming<256>(pair + 1));
+    ptx::store_streaming(pair, ptx::load_streaming<128>(pair + 1, first));
+    ptx::store_streaming(pair, ptx::load_streaming<256>(pair + 1, first));
     ptx::copy_async<4>(shared.tile, wide);
     ptx::copy_async<8>(shared.tile, wide, 4);
     ptx::copy_async<16>(shared.tile, wide);
@@ -79,13 +90,24 @@ __global__ void every_instruction_of_hopper(const __grid_constant__ CUtensorMap 
     ptx::mbarrier_wait(&shared.barrier, 0);
     if (ptx::mbarrier_test_wait(&shared.barrier, 0)) ptx::mbarrier_invalidate(&shared.barrier);
     uint32_t four[4] = {word[0], word[1], word[2], word[3]};
+    const uint32_t one[1] = {word[0]}, two[2] = {word[0], word[1]};
+    ptx::store_matrix(shared.tile, one);
+    ptx::store_matrix(shared.tile, two);
     ptx::store_matrix(shared.tile, four);
+    ptx::store_matrix_transposed(shared.tile, one);
+    ptx::store_matrix_transposed(shared.tile, two);
+    ptx::store_matrix_transposed(shared.tile, four);
     ptx::fence_proxy_async();
     ptx::bulk_store(wide, shared.tile, 64);
     ptx::tensor_store(&map, 0, 0, shared.tile);
     ptx::bulk_commit();
     ptx::bulk_wait_read<0>();
     ptx::bulk_wait<0>();
+}
+
+__global__ void __launch_bounds__(256, 1) every_exchange_of_registers() {
+    if (threadIdx.x < 128) ptx::registers_decrease<24>();
+    else ptx::registers_increase<240>();
 }
 
 template <int N>
@@ -120,8 +142,9 @@ cudaError_t every_instruction(cudaStream_t stream, const CUtensorMap& map, uint4
                               int32_t* i) {
     const Launch at{.block = 128, .shared_bytes = sizeof(Shared), .stream = stream, .overlaps_predecessor = true};
     cudaError_t status = launch(at, every_instruction_of_all, wide, pair, word, f, i);
-    if (status == cudaSuccess) status = launch(at, every_instruction_since_sm_80, wide, f, i);
+    if (status == cudaSuccess) status = launch(at, every_instruction_since_sm_80, wide, pair, f, i);
     if (status == cudaSuccess) status = launch(at, every_instruction_of_hopper, map, wide, word);
+    if (status == cudaSuccess) status = launch({.block = 256, .stream = stream}, every_exchange_of_registers);
     if (status == cudaSuccess) status = launch(at, every_wgmma<8>, f, i, word);
     if (status == cudaSuccess) status = launch(at, every_wgmma<16>, f, i, word);
     if (status == cudaSuccess) status = launch(at, every_wgmma<32>, f, i, word);

@@ -38,6 +38,8 @@ cudaError_t mma_s8_k32(const int8_t* a, const int8_t* b, int32_t* d);
 cudaError_t mma_s8_k16(const int8_t* a, const int8_t* b, int32_t* d);
 // d[16, 8] = a[16, 16] * b[16, 8], b row-major in shared memory: ldmatrix.trans; then stmatrix and back.
 cudaError_t mma_transposed(const __nv_bfloat16* a, const __nv_bfloat16* b, float* d, uint32_t* stored);
+// stored[6][4][8 x 8 of 16 bits]: the first 1, 2 and 4 matrices by stmatrix of lane l's registers[l][4], and transposed.
+cudaError_t store_matrices(const uint32_t* registers, uint32_t* stored);
 
 // ---- Hopper (hopper.cu) --------------------------------------------------------------------------------------------------------
 

@@ -75,6 +75,27 @@ __global__ void mma_transposed_kernel(const __nv_bfloat16* a, const __nv_bfloat1
     for (int i = lane; i < 128; i += 32) stored[i] = reinterpret_cast<const uint32_t*>(shared.again)[i];
 }
 
+// stored[kind]: four 8 x 8 matrices, of which the first 1, 2, 4 (kind 0, 1, 2), transposed (3, 4, 5), were stored from registers.
+__global__ void store_matrices_kernel(const uint32_t* registers, uint32_t* stored) {
+    struct Shared {
+        alignas(16) uint32_t matrix[6][4][8][4];
+    };
+    Shared& shared = shared_memory<Shared>();
+    const int lane = threadIdx.x;
+    for (int i = lane; i < 6 * 128; i += 32) reinterpret_cast<uint32_t*>(&shared)[i] = 0;
+    __syncwarp();
+    const uint32_t* mine = registers + 4 * lane;
+    const uint32_t one[1] = {mine[0]}, two[2] = {mine[0], mine[1]}, four[4] = {mine[0], mine[1], mine[2], mine[3]};
+    ptx::store_matrix(shared.matrix[0][lane / 8][lane % 8], one);
+    ptx::store_matrix(shared.matrix[1][lane / 8][lane % 8], two);
+    ptx::store_matrix(shared.matrix[2][lane / 8][lane % 8], four);
+    ptx::store_matrix_transposed(shared.matrix[3][lane / 8][lane % 8], one);
+    ptx::store_matrix_transposed(shared.matrix[4][lane / 8][lane % 8], two);
+    ptx::store_matrix_transposed(shared.matrix[5][lane / 8][lane % 8], four);
+    __syncwarp();
+    for (int i = lane; i < 6 * 128; i += 32) stored[i] = reinterpret_cast<const uint32_t*>(&shared)[i];
+}
+
 // ---- a block -------------------------------------------------------------------------------------------------------------------
 // Thread map: 4 warps, 2 x 2, each 32 x 32 of the block's 64 x 64 of C; k in steps of 32, two of them in flight.
 
@@ -143,4 +164,7 @@ cudaError_t mma_s8_k32(const int8_t* a, const int8_t* b, int32_t* d) { return la
 cudaError_t mma_s8_k16(const int8_t* a, const int8_t* b, int32_t* d) { return launch({.block = 32}, mma_s8_k16_kernel, a, b, d); }
 cudaError_t mma_transposed(const __nv_bfloat16* a, const __nv_bfloat16* b, float* d, uint32_t* stored) {
     return launch({.block = 32, .shared_bytes = 2048}, mma_transposed_kernel, a, b, d, stored);
+}
+cudaError_t store_matrices(const uint32_t* registers, uint32_t* stored) {
+    return launch({.block = 32, .shared_bytes = 6 * 512}, store_matrices_kernel, registers, stored);
 }

@@ -81,12 +81,23 @@ void Block::end() {
     else if (!failed_ && mbarriers.any_under_way())
         launch_->fail({Fault::kNotWaitedFor,
                        launch_->name() + name + ": ended while a copy to an mbarrier was under way that nobody waited for"});
+    else if (!failed_ && !warpgroups_agree())
+        launch_->fail({Fault::kDivergentWarp,
+                       launch_->name() + name + ": the warps of a warpgroup have executed different setmaxnreg instructions"});
     if (launch_->counting) {
         counters.flush();
         counters.counts.blocks = 1;
         const std::lock_guard lock(launch_->mutex);
         add(launch_->counts, counters.counts);
     }
+}
+
+bool Block::warpgroups_agree() const {
+    static const std::vector<int> none;
+    for (unsigned warp = 0; warp * 32 < count_; ++warp)
+        for (unsigned other = warp / 4 * 4; other < warp / 4 * 4 + 4; ++other)
+            if (warps_[warp]->registers != (other * 32 < count_ ? warps_[other]->registers : none)) return false;
+    return true;
 }
 
 // "12 threads wait in __syncthreads at kernel.cu:40 (the first is thread (0,0,0)); ..."

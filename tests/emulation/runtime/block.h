@@ -104,6 +104,7 @@ class Block {
    private:
     static void enter(Transfer transfer);
     void end();
+    bool warpgroups_agree() const;
     void switch_to(Thread* next);
     Thread* next_ready();
     void finish();

@@ -213,6 +213,12 @@ void proxy_fence() {
 void bulk_commit() { here().thread().stores.commit(); }
 void bulk_wait(unsigned groups_left) { here().thread().stores.wait(here(), groups_left); }
 
+void set_registers(int registers, Site where) {
+    here().warp().together(
+        here(), "setmaxnreg", ~0u, &registers,
+        [](Block& block, const Lanes& lanes) { block.warp().registers.push_back(*static_cast<int*>(lanes[0])); }, where);
+}
+
 void wgmma_fence() { here().thread().wgmma.fence(); }
 void wgmma_issue(const Wgmma& operation) { here().thread().wgmma.issue(here(), operation); }
 void wgmma_commit() { here().thread().wgmma.commit(); }

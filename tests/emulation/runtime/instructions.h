@@ -68,6 +68,9 @@ void tensor_store(const void* map, const int32_t* coordinates, unsigned rank, co
 void bulk_commit();
 void bulk_wait(unsigned groups_left);
 
+// setmaxnreg: more registers, or fewer if negative.
+void set_registers(int registers, Site where);
+
 // wgmma: see runtime/wgmma.h.
 struct Wgmma;
 void wgmma_fence();

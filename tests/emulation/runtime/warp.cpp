@@ -10,6 +10,7 @@ void Warp::reset(unsigned first, unsigned lanes) {
     first_ = first;
     lanes_ = lanes;
     gatherings_.clear();
+    registers.clear();
 }
 
 bool Warp::join(Block& block, const char* instruction, uint32_t mask, void* operands, Site where) {

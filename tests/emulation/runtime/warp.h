@@ -30,6 +30,8 @@ class Warp {
     // The running lane has left the kernel.
     void leave(Block& block);
 
+    std::vector<int> registers;  // operands of its setmaxnreg instructions: the four warps of a warpgroup must have the same
+
    private:
     struct Gathering {
         const char* instruction;

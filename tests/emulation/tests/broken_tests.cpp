@@ -43,6 +43,11 @@ TEST(catches_a_divergent_shuffle) {
     EXPECT_CAUGHT(shuffle_from_outside(data.output.data()), kDivergentWarp, "from lane 20");
 }
 
+TEST(catches_setmaxnreg_of_a_part_of_a_warpgroup) {
+    const test::Buffer<int32_t> output(128);
+    EXPECT_CAUGHT(registers_of_one_warp(output.data()), kDivergentWarp, "different setmaxnreg instructions");
+}
+
 TEST(catches_shared_memory_out_of_bounds) {
     Data data;
     EXPECT_CAUGHT(shared_out_of_bounds(data.output.data()), kSharedOutOfBounds, "writes 4 bytes at offset 128 of 128 bytes");

@@ -59,6 +59,26 @@ TEST(ldmatrix_transposed_and_stmatrix) {
     EXPECT(std::memcmp(stored.values().data(), a.data(), 512) == 0);
 }
 
+TEST(stmatrix_of_1_2_and_4_matrices) {
+    std::vector<uint32_t> registers(32 * 4);
+    test::Random random(12);
+    for (uint32_t& value : registers) value = random.next();
+    const test::Buffer<uint32_t> from(registers), to(6 * 128);
+    EXPECT_SUCCESS(store_matrices(from.data(), to.data()));
+    const std::vector<uint32_t> words = to.values();
+    std::vector<uint16_t> stored(6 * 256);
+    std::memcpy(stored.data(), words.data(), words.size() * 4);
+    for (size_t kind = 0; kind < 6; ++kind)
+        for (size_t m = 0; m < 4; ++m)
+            for (size_t row = 0; row < 8; ++row)
+                for (size_t column = 0; column < 8; ++column) {
+                    const size_t g = kind < 3 ? row : column, i = kind < 3 ? column : row;  // lane 4 g + i / 2, half i % 2
+                    const bool is_stored = m < (size_t{1} << kind % 3);
+                    const uint32_t held = registers[(4 * g + i / 2) * 4 + m] >> (16 * (i % 2)) & 0xffff;
+                    EXPECT_EQUAL(stored[((kind * 4 + m) * 8 + row) * 8 + column], is_stored ? held : 0);
+                }
+}
+
 TEST(gemm_in_all_orders) {
     const size_t M = 128, N = 64, K = 96;
     const auto a = small_integers<__nv_bfloat16>(M * K, -50, 50, 7), b = small_integers<__nv_bfloat16>(N * K, -50, 50, 8);

@@ -54,6 +54,74 @@ __device__ __forceinline__ uint4 load_streaming(const uint4* p, uint64_t policy)
     return v;
 }
 
+__device__ __forceinline__ uint2 load_streaming(const uint2* p, uint64_t policy) {
+    uint2 v{};
+    HALFBYTE_SINCE(80, asm volatile("ld.global.nc.L1::no_allocate.L2::cache_hint.v2.u32 {%0, %1}, [%2], %3;"
+                                    : "=r"(v.x), "=r"(v.y)
+                                    : "l"(p), "l"(policy)););
+    return v;
+}
+
+// The second-level cache fetches the aligned 128 or 256 bytes around the address as well, for readers who come next. 256 since
+// sm_80.
+template <int PrefetchBytes>
+__device__ __forceinline__ uint4 load_streaming(const uint4* p) {
+    static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);
+    uint4 v{};
+    if constexpr (PrefetchBytes == 128)
+        asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0, %1, %2, %3}, [%4];"
+                     : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                     : "l"(p));
+    else
+        HALFBYTE_SINCE(80, asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0, %1, %2, %3}, [%4];"
+                                        : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                                        : "l"(p)););
+    return v;
+}
+
+template <int PrefetchBytes>
+__device__ __forceinline__ uint2 load_streaming(const uint2* p) {
+    static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);
+    uint2 v{};
+    if constexpr (PrefetchBytes == 128)
+        asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p));
+    else
+        HALFBYTE_SINCE(80, asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v2.u32 {%0, %1}, [%2];"
+                                        : "=r"(v.x), "=r"(v.y)
+                                        : "l"(p)););
+    return v;
+}
+
+template <int PrefetchBytes>
+__device__ __forceinline__ uint4 load_streaming(const uint4* p, uint64_t policy) {
+    static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);
+    uint4 v{};
+    if constexpr (PrefetchBytes == 128)
+        HALFBYTE_SINCE(80, asm volatile("ld.global.nc.L1::no_allocate.L2::cache_hint.L2::128B.v4.u32 {%0, %1, %2, %3}, [%4], %5;"
+                                        : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                                        : "l"(p), "l"(policy)););
+    else
+        HALFBYTE_SINCE(80, asm volatile("ld.global.nc.L1::no_allocate.L2::cache_hint.L2::256B.v4.u32 {%0, %1, %2, %3}, [%4], %5;"
+                                        : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                                        : "l"(p), "l"(policy)););
+    return v;
+}
+
+template <int PrefetchBytes>
+__device__ __forceinline__ uint2 load_streaming(const uint2* p, uint64_t policy) {
+    static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);
+    uint2 v{};
+    if constexpr (PrefetchBytes == 128)
+        HALFBYTE_SINCE(80, asm volatile("ld.global.nc.L1::no_allocate.L2::cache_hint.L2::128B.v2.u32 {%0, %1}, [%2], %3;"
+                                        : "=r"(v.x), "=r"(v.y)
+                                        : "l"(p), "l"(policy)););
+    else
+        HALFBYTE_SINCE(80, asm volatile("ld.global.nc.L1::no_allocate.L2::cache_hint.L2::256B.v2.u32 {%0, %1}, [%2], %3;"
+                                        : "=r"(v.x), "=r"(v.y)
+                                        : "l"(p), "l"(policy)););
+    return v;
+}
+
 __device__ __forceinline__ void prefetch_l2(const void* p) { asm volatile("prefetch.global.L2 [%0];" ::"l"(p)); }
 
 // ---- results that are not read again soon --------------------------------------------------------------------------------------

@@ -41,6 +41,13 @@ __device__ __forceinline__ void load_matrix(uint32_t (&registers)[4], const void
                  : "memory");
 }
 
+__device__ __forceinline__ void load_matrix_transposed(uint32_t (&registers)[1], const void* row) {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%0}, [%1];"
+                 : "=r"(registers[0])
+                 : "r"(shared_address(row))
+                 : "memory");
+}
+
 __device__ __forceinline__ void load_matrix_transposed(uint32_t (&registers)[2], const void* row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
                  : "=r"(registers[0]), "=r"(registers[1])
@@ -55,11 +62,43 @@ __device__ __forceinline__ void load_matrix_transposed(uint32_t (&registers)[4],
                  : "memory");
 }
 
-// The reverse. Since sm_90.
+// The reverse: register m of a lane goes to elements 2t and 2t + 1 of row g of matrix m; transposed, of column g. Since sm_90.
+
+__device__ __forceinline__ void store_matrix(void* row, const uint32_t (&registers)[1]) {
+    HALFBYTE_SINCE(90,
+                   asm volatile("stmatrix.sync.aligned.m8n8.x1.shared.b16 [%0], {%1};" ::"r"(shared_address(row)), "r"(registers[0])
+                                : "memory"););
+}
+
+__device__ __forceinline__ void store_matrix(void* row, const uint32_t (&registers)[2]) {
+    HALFBYTE_SINCE(90, asm volatile("stmatrix.sync.aligned.m8n8.x2.shared.b16 [%0], {%1, %2};" ::"r"(shared_address(row)),
+                                    "r"(registers[0]), "r"(registers[1])
+                                    : "memory"););
+}
+
 __device__ __forceinline__ void store_matrix(void* row, const uint32_t (&registers)[4]) {
     HALFBYTE_SINCE(90, asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(shared_address(row)),
                                     "r"(registers[0]), "r"(registers[1]), "r"(registers[2]), "r"(registers[3])
                                     : "memory"););
+}
+
+__device__ __forceinline__ void store_matrix_transposed(void* row, const uint32_t (&registers)[1]) {
+    HALFBYTE_SINCE(
+        90, asm volatile("stmatrix.sync.aligned.m8n8.x1.trans.shared.b16 [%0], {%1};" ::"r"(shared_address(row)), "r"(registers[0])
+                         : "memory"););
+}
+
+__device__ __forceinline__ void store_matrix_transposed(void* row, const uint32_t (&registers)[2]) {
+    HALFBYTE_SINCE(90, asm volatile("stmatrix.sync.aligned.m8n8.x2.trans.shared.b16 [%0], {%1, %2};" ::"r"(shared_address(row)),
+                                    "r"(registers[0]), "r"(registers[1])
+                                    : "memory"););
+}
+
+__device__ __forceinline__ void store_matrix_transposed(void* row, const uint32_t (&registers)[4]) {
+    HALFBYTE_SINCE(90,
+                   asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(shared_address(row)),
+                                "r"(registers[0]), "r"(registers[1]), "r"(registers[2]), "r"(registers[3])
+                                : "memory"););
 }
 
 // ---- d += a * b ----------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 
+#include "cuda/device/ptx/since.cuh"
 #include "cuda/device/smem.cuh"
 
 namespace halfbyte::cuda::ptx {
@@ -31,24 +32,15 @@ __device__ __forceinline__ uint64_t wgmma_descriptor(const void* p, uint32_t lea
            uint64_t{(stride & 0x3ffffu) >> 4} << 32 | static_cast<uint64_t>(swizzle) << 62;
 }
 
-// sm_90a is not "90 and later": later architectures do not have these instructions.
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-#define HALFBYTE_WGMMA(...) __VA_ARGS__
-#elif defined(__CUDA_ARCH__)
-#define HALFBYTE_WGMMA(...) __trap()
-#else
-#define HALFBYTE_WGMMA(...)
-#endif
-
 // Before the first product, and after the thread itself has written d or A registers.
-__device__ __forceinline__ void wgmma_fence() { HALFBYTE_WGMMA(asm volatile("wgmma.fence.sync.aligned;" ::: "memory")); }
+__device__ __forceinline__ void wgmma_fence() { HALFBYTE_SM90A(asm volatile("wgmma.fence.sync.aligned;" ::: "memory")); }
 
-__device__ __forceinline__ void wgmma_commit() { HALFBYTE_WGMMA(asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory")); }
+__device__ __forceinline__ void wgmma_commit() { HALFBYTE_SM90A(asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory")); }
 
 // At most `Groups` groups are still running.
 template <int Groups>
 __device__ __forceinline__ void wgmma_wait() {
-    HALFBYTE_WGMMA(asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(Groups) : "memory"));
+    HALFBYTE_SM90A(asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(Groups) : "memory"));
 }
 
 // ---- register lists ------------------------------------------------------------------------------------------------------------
@@ -122,22 +114,22 @@ __device__ __forceinline__ void wgmma_wait() {
 
 template <bool MnMajorA = false, bool MnMajorB = false, int Registers>
 __device__ __forceinline__ void wgmma_bf16(float (&d)[Registers], uint64_t a, uint64_t b, bool accumulate) {
-    HALFBYTE_WGMMA(HALFBYTE_SS_16BIT_ALL("bf16"));
+    HALFBYTE_SM90A(HALFBYTE_SS_16BIT_ALL("bf16"));
 }
 
 template <bool MnMajorB = false, int Registers>
 __device__ __forceinline__ void wgmma_bf16(float (&d)[Registers], const uint32_t (&a)[4], uint64_t b, bool accumulate) {
-    HALFBYTE_WGMMA(HALFBYTE_RS_16BIT_ALL("bf16"));
+    HALFBYTE_SM90A(HALFBYTE_RS_16BIT_ALL("bf16"));
 }
 
 template <bool MnMajorA = false, bool MnMajorB = false, int Registers>
 __device__ __forceinline__ void wgmma_f16(float (&d)[Registers], uint64_t a, uint64_t b, bool accumulate) {
-    HALFBYTE_WGMMA(HALFBYTE_SS_16BIT_ALL("f16"));
+    HALFBYTE_SM90A(HALFBYTE_SS_16BIT_ALL("f16"));
 }
 
 template <bool MnMajorB = false, int Registers>
 __device__ __forceinline__ void wgmma_f16(float (&d)[Registers], const uint32_t (&a)[4], uint64_t b, bool accumulate) {
-    HALFBYTE_WGMMA(HALFBYTE_RS_16BIT_ALL("f16"));
+    HALFBYTE_SM90A(HALFBYTE_RS_16BIT_ALL("f16"));
 }
 
 #undef HALFBYTE_D
@@ -145,14 +137,14 @@ __device__ __forceinline__ void wgmma_f16(float (&d)[Registers], const uint32_t 
 
 template <int Registers>
 __device__ __forceinline__ void wgmma_s8(int32_t (&d)[Registers], uint64_t a, uint64_t b, bool accumulate) {
-    HALFBYTE_WGMMA(HALFBYTE_SS_S8(4, 8, 4, 5, 6); HALFBYTE_SS_S8(8, 16, 8, 9, 10); HALFBYTE_SS_S8(16, 32, 16, 17, 18);
+    HALFBYTE_SM90A(HALFBYTE_SS_S8(4, 8, 4, 5, 6); HALFBYTE_SS_S8(8, 16, 8, 9, 10); HALFBYTE_SS_S8(16, 32, 16, 17, 18);
                    HALFBYTE_SS_S8(32, 64, 32, 33, 34); HALFBYTE_SS_S8(64, 128, 64, 65, 66);
                    HALFBYTE_SS_S8(128, 256, 128, 129, 130));
 }
 
 template <int Registers>
 __device__ __forceinline__ void wgmma_s8(int32_t (&d)[Registers], const uint32_t (&a)[4], uint64_t b, bool accumulate) {
-    HALFBYTE_WGMMA(HALFBYTE_RS_S8(4, 8, 4, 5, 6, 7, 8, 9); HALFBYTE_RS_S8(8, 16, 8, 9, 10, 11, 12, 13);
+    HALFBYTE_SM90A(HALFBYTE_RS_S8(4, 8, 4, 5, 6, 7, 8, 9); HALFBYTE_RS_S8(8, 16, 8, 9, 10, 11, 12, 13);
                    HALFBYTE_RS_S8(16, 32, 16, 17, 18, 19, 20, 21); HALFBYTE_RS_S8(32, 64, 32, 33, 34, 35, 36, 37);
                    HALFBYTE_RS_S8(64, 128, 64, 65, 66, 67, 68, 69); HALFBYTE_RS_S8(128, 256, 128, 129, 130, 131, 132, 133));
 }

@@ -14,6 +14,25 @@ inline uint32_t load_streaming(const uint32_t* p) { return *p; }
 inline uint64_t policy_evict_first() { return 1; }
 inline uint64_t policy_evict_last() { return 2; }
 inline uint4 load_streaming(const uint4* p, uint64_t) { return *p; }
+inline uint2 load_streaming(const uint2* p, uint64_t) { return *p; }
+template <int PrefetchBytes>
+inline uint4 load_streaming(const uint4* p) {
+    static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);
+    return *p;
+}
+template <int PrefetchBytes>
+inline uint2 load_streaming(const uint2* p) {
+    static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);
+    return *p;
+}
+template <int PrefetchBytes>
+inline uint4 load_streaming(const uint4* p, uint64_t) {
+    return load_streaming<PrefetchBytes>(p);
+}
+template <int PrefetchBytes>
+inline uint2 load_streaming(const uint2* p, uint64_t) {
+    return load_streaming<PrefetchBytes>(p);
+}
 inline void prefetch_l2(const void*) {}
 
 inline void store_streaming(uint4* p, uint4 v) { *p = v; }

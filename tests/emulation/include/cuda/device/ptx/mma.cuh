@@ -16,11 +16,18 @@ inline void load_matrix(uint32_t (&registers)[Matrices], const void* row, HALFBY
 }
 template <int Matrices>
 inline void load_matrix_transposed(uint32_t (&registers)[Matrices], const void* row, HALFBYTE_HERE) {
-    static_assert(Matrices == 2 || Matrices == 4);
+    static_assert(Matrices == 1 || Matrices == 2 || Matrices == 4);
     emulation::load_matrix(registers, Matrices, true, row, where);
 }
-inline void store_matrix(void* row, const uint32_t (&registers)[4], HALFBYTE_HERE) {
-    emulation::store_matrix(registers, 4, false, row, where);
+template <int Matrices>
+inline void store_matrix(void* row, const uint32_t (&registers)[Matrices], HALFBYTE_HERE) {
+    static_assert(Matrices == 1 || Matrices == 2 || Matrices == 4);
+    emulation::store_matrix(registers, Matrices, false, row, where);
+}
+template <int Matrices>
+inline void store_matrix_transposed(void* row, const uint32_t (&registers)[Matrices], HALFBYTE_HERE) {
+    static_assert(Matrices == 1 || Matrices == 2 || Matrices == 4);
+    emulation::store_matrix(registers, Matrices, true, row, where);
 }
 
 inline void mma_m16n8k16_f16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], HALFBYTE_HERE) {
