@@ -1,6 +1,7 @@
 // The kernels of the 4-bit product under emulation, against float64 and within the written bound.
 #include <algorithm>
 
+#include "cuda/kernel_choice.h"
 #include "cuda/kernels.h"
 #include "tests/products.h"
 
@@ -61,7 +62,7 @@ void check(const Case& at, DType dtype, Spoil spoil = nullptr) {
                 for (int64_t k = 0; k < at.K; ++k)
                     sum.add(x[static_cast<size_t>(m * at.K + k)] * weights[i]->values[static_cast<size_t>(n * at.K + k)]);
             }
-        const std::string wrong = test::first_wrong(outputs[i]->download(), sums, at.K, dtype);
+        const std::string wrong = test::first_wrong(outputs[i]->download(), sums, at.K, dtype, test::rounding_of_table(dtype));
         if (!wrong.empty())
             test::fail(__FILE__, __LINE__,
                        "M=" + std::to_string(at.M) + " N=" + std::to_string(at.N[i]) + " K=" + std::to_string(at.K) + " dtype " +
@@ -162,9 +163,11 @@ TEST(matmul_4bit_before_sm_80) {
 TEST(matmul_4bit_on_tensor_cores_without_conflicts) {
     test::run_in_order({});
     for (const DType dtype : {DType::kFloat16, DType::kBFloat16}) {
+        halfbyte::cuda::ask_for_kernel("matmul_4bit", "mma");
         halfbyte::emulation::start_counting();
         check({64, 256, {128}}, dtype);
         const auto counts = halfbyte::emulation::stop_counting();
+        halfbyte::cuda::ask_for_kernel("matmul_4bit", "");
         EXPECT_EQUAL(counts.size(), 1u);
         for (const auto& [kernel, count] : counts) {
             EXPECT(kernel.find("matmul_4bit_mma_kernel") != std::string::npos);
