@@ -37,7 +37,7 @@ struct MatMul4BitBatch {
 inline constexpr int64_t kStreamTile = 16, kRowsTile = 8, kMmaTile = 128, kFp32TileRows = 64;
 
 inline constexpr int64_t kStreamMost = 64;  // rows of x the first kernel takes
-inline constexpr int64_t kRowsMost = 4;    // and the second
+inline constexpr int64_t kRowsMost = 4;     // and the second
 
 cudaError_t matmul_4bit_stream(const MatMul4BitBatch& batch, cudaStream_t stream);
 bool matmul_4bit_stream_can(const MatMul4Bit& op);

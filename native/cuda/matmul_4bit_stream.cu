@@ -1,4 +1,31 @@
-// y[m, n] = sum over k of x[m, k] * (table[code(n, k)] * absmax(block of (n, k))) + bias[n], for 16-bit x of up to 64 rows.
+// y[m, n] = sum over k of x[m, k] * (table[code(n, k)] * absmax(block of (n, k))) + bias[n], for 16-bit x of up to 64 rows and K a
+// multiple of 16: the weight streams from memory once, and its codes become operands of tensor cores at the memory's speed.
+//
+// Arithmetic. Weights are the 16-row operand of 16 x 8 x 16 products, rows of x the columns. Two codes become two values of x's
+// type in one lookup (pair_table.cuh: values times a constant, rounded to 16 bits). The products of one statistic's codes are
+// summed on their own, the sum joins the row's total times the statistic in float32, and the total is divided by the constant. So
+// an error is that of the rounded table, half of what weights rounded to 16 bits have, and of float32 sums: tensor cores truncate
+// in a run of 64, K / 64 roundings add up like a random walk. A result that is not finite is computed again by the first line, one
+// term after the other: infinite statistics, and products with scaled values that overflow alone.
+//
+// Threads. A block of eight warps takes a contiguous range of 16-row strips of all weights of the launch, two at a time and per
+// warp, so that an operand of x serves twice; ranges differ by one strip. Warps share the strips and split K (with many rows of x
+// they split rows too); their sums meet in shared memory, in order. weight_stream.cuh says which codes a lane holds. Two units of
+// 128 k per warp are always on their way, 32 KB and statistics per block, across strips too: the loads of the next strips start
+// before the sums of these are added. With up to four rows of x the eight columns are four rows by two blocks of 64 k: one load of
+// x serves both, and each lane applies the statistic of its own block. x lies in shared memory for all of the block's K; where that
+// is too much, or strips are too few for the device, K is split over blocks (matmul_partials.h), by N, K, the device and a power of
+// two above M.
+//
+// Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested 0.016). In the main loop per weight and lane on sm_90a,
+// up to four rows of x: 1.47 instructions issued, 0.55 for integers and permutes, 0.72 in accesses of 32 bits to shared and global
+// memory (sass_budget.sh counts them): lookup 0.5 of the latter, packed words 0.125, x 0.0625, statistics 0.03. With five to eight
+// rows 0.81: x and statistics take twice as much. An H200 reads 31 weights per cycle and multiprocessor, which leaves 1.02 of such
+// accesses each.
+//
+// Overlap with the kernel before (grid_dependency_wait): a weight may be that kernel's result, as when a quantizer runs just
+// before, and its writes are visible only after the wait. So nothing but the table, which is no one's result, is prepared ahead of
+// it.
 #include <bit>
 #include <type_traits>
 
@@ -18,7 +45,14 @@ namespace {
 
 constexpr int kWarps = 8, kThreads = 32 * kWarps;
 
-// How a block of eight warps multiplies by up to 4, 8, 16, 32 or 64 rows of x: with more of them, more rows of the weight, so that
+// Where the next kernel may begin before this one is done, with few rows of x, it finds half of the registers free.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+constexpr int kBlocksAtOnce = 2;
+#else
+constexpr int kBlocksAtOnce = 1;
+#endif
+
+// How a block of eight warps multiplies by up to 4, 8, 16 or 32 rows of x: with more of them, more rows of the weight, so that
 // what is read of x does not outgrow what is read of the weight.
 template <int Rows>
 struct Shape {
@@ -51,8 +85,9 @@ struct Shared {
 struct Arguments {
     MatMul4BitBatch batch;
     int64_t columns;
-    int32_t depth;     // of a split
-    int32_t x_stride;  // bytes between rows of x in shared memory
+    int32_t strips, longer_parts;  // of a block, and how many of the first ones have one more
+    int32_t depth;                 // of a split
+    int32_t x_stride;              // bytes between rows of x in shared memory
     bool x_is_aligned;
 };
 
@@ -67,12 +102,13 @@ __device__ __forceinline__ void stage_x(unsigned char* to, const Arguments& argu
     const MatMul4BitBatch& batch = arguments.batch;
 #pragma unroll 1
     for (int row = static_cast<int>(threadIdx.x) / kAcross; row < rows; row += kThreads / kAcross) {
-        const T* from = static_cast<const T*>(batch.x) + row * batch.ldx + begin;
+        const int64_t m = static_cast<int64_t>(blockIdx.z) * Rows + row;
+        const T* from = static_cast<const T*>(batch.x) + m * batch.ldx + begin;
         unsigned char* row_of_x = to + row * arguments.x_stride;
 #pragma unroll 1
         for (int k = static_cast<int>(threadIdx.x) % kAcross * 8; k < (arguments.x_stride - 16) / 2; k += kAcross * 8) {
             auto* at = reinterpret_cast<uint4*>(row_of_x + k * 2);
-            if (row >= batch.M || begin + k >= end) {
+            if (m >= batch.M || begin + k >= end) {
                 *at = uint4{};
             } else if (arguments.x_is_aligned) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
@@ -94,7 +130,7 @@ __device__ __forceinline__ void stage_x(unsigned char* to, const Arguments& argu
 // The sum as it is written in the first line, one term after the other.
 template <class T>
 __device__ __forceinline__ float sum_by_definition(const MatMul4BitBatch& batch, const Weight4Bit& weight, int64_t m, int64_t n,
-                                                int64_t begin, int64_t end) {
+                                                   int64_t begin, int64_t end) {
     float sum = 0;
     const auto* x = static_cast<const T*>(batch.x) + m * batch.ldx;
 #pragma unroll 1
@@ -119,7 +155,7 @@ struct Multiplier {
     const Arguments& arguments;
     const Weight4Bit& weight;
     const float nested_offset;
-    const int units;             // of this warp, in K
+    const int units;               // of this warp, in K
     const unsigned char* first_x;  // this lane's in its first unit, of the first eight rows
 
     // The 64 codes of a block of a strip as four operands of 16 x 16, and the statistics of this lane's two rows.
@@ -132,7 +168,8 @@ struct Multiplier {
         for (int h = 0; h < 2; ++h) {
             uint2 codes = unit.codes[2 * strip + h][block];
             if constexpr (Kind == StreamKind::kAny) codes = transposed_codes(codes);
-            statistics[h] = unit.statistic(2 * strip + h, kBlocks == 2 ? 0 : block, shared.nested_codebook, nested_offset, weight.is_nested);
+            statistics[h] =
+                unit.statistic(2 * strip + h, kBlocks == 2 ? 0 : block, shared.nested_codebook, nested_offset, weight.is_nested);
             a[0][h] = table.template get<0>(codes.x, lane_part);
             a[0][h + 2] = table.template get<1>(codes.x, lane_part);
             a[kSecond][h] = table.template get<2>(codes.x, lane_part);
@@ -219,11 +256,12 @@ struct Multiplier {
         }
     }
 
-    // totals += the products of `Strips` strips with all units of this warp. The units in `ring` are the first ones, and `next` points
-    // to them: a unit that is used up makes room for the one that follows those in the ring, and after the last for the first ones of
-    // the strips from `next_strip` on.
+    // totals += the products of `Strips` strips with all units of this warp. The units in `ring` are the first ones, and `next`
+    // points to them: a unit that is used up makes room for the one that follows those in the ring, and after the last for the
+    // first ones of the strips from `next_strip` on.
     template <int Strips>
-    __device__ __forceinline__ void run(Totals& totals, Unit (&ring)[At::kRing], Position& next, int next_strip, int next_count) const {
+    __device__ __forceinline__ void run(Totals& totals, Unit (&ring)[At::kRing], Position& next, int next_strip,
+                                        int next_count) const {
         if (units == 0) return;
         const unsigned char* x = first_x;
         int u = 0;
@@ -257,22 +295,24 @@ struct Multiplier {
 
 template <class T, int Rows, int Stride>
 __device__ __forceinline__ void store_sums(Shared<T, Rows, Stride>& shared, const Arguments& arguments, int i, int strip,
-                                           int last_strip, int round, int place, float unscale) {
+                                           int last_strip, int round, int place) {
     using At = Shape<Rows>;
     const MatMul4BitBatch& batch = arguments.batch;
     const Weight4Bit& weight = batch.weights.at[i];
     const int64_t begin = static_cast<int64_t>(blockIdx.y) * arguments.depth, end = min(batch.weights.K, begin + arguments.depth);
+    const float scale = scale_of_table<T>(weight);
+    const int first_m = static_cast<int>(blockIdx.z) * Rows, rows_of_x = min(static_cast<int>(batch.M) - first_m, Rows);
 #pragma unroll 1
-    for (int at = static_cast<int>(threadIdx.x); at < At::kRows * static_cast<int>(batch.M); at += kThreads) {
-        const int row = at % At::kRows, m = at / At::kRows;
+    for (int at = static_cast<int>(threadIdx.x); at < At::kRows * rows_of_x; at += kThreads) {
+        const int row = at % At::kRows, column = at / At::kRows, m = first_m + column;
         // Rows of a warp lie together: in each round its first strips, or the second ones.
         const int of_warp = row / (kStripRows * At::kStripsPerRound), in_warp = row % (kStripRows * At::kStripsPerRound);
         const int64_t n = int64_t{strip + of_warp * kStripsOfWarp + round} * kStripRows + in_warp;
         if (n >= min(weight.N, int64_t{last_strip} * kStripRows)) continue;
         float sum = 0;
 #pragma unroll
-        for (int w = 0; w < At::kDepthWarps; ++w) sum += shared.sums[place][w][m][row];
-        sum *= unscale;
+        for (int w = 0; w < At::kDepthWarps; ++w) sum += shared.sums[place][w][column][row];
+        sum /= scale;
         // Infinite statistics, and sums whose terms overflow but not their products with the statistic.
         if (!(fabsf(sum) < INFINITY)) sum = sum_by_definition<T>(batch, weight, m, n, begin, end);
         if (gridDim.y > 1)
@@ -281,15 +321,15 @@ __device__ __forceinline__ void store_sums(Shared<T, Rows, Stride>& shared, cons
     }
 }
 
-// Multiplies strips [first, last) of weight i.
+// Multiplies strips [first, last) of weight i, the block's first one or another.
 template <StreamKind Kind, class T, int Rows, int Stride>
 __device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const Arguments& arguments, int i, int first, int last,
-                                         bool has_table, bool has_x, int& place) {
+                                         bool is_first) {
     using At = Shape<Rows>;
     const MatMul4BitBatch& batch = arguments.batch;
     const Weight4Bit& weight = batch.weights.at[i];
     // By way of a shuffle the compiler knows that a warp's number, and what follows from it, is the same for all its lanes.
-    const int lane = static_cast<int>(threadIdx.x) % 32, warp = __shfl_sync(0xffffffffu, static_cast<int>(threadIdx.x) / 32, 0);
+    const int warp = __shfl_sync(0xffffffffu, static_cast<int>(threadIdx.x) / 32, 0);
     const int depth_warp = warp % At::kDepthWarps, row_warp = warp / At::kDepthWarps;
     const int64_t K = batch.weights.K;
     const auto begin = static_cast<int>(blockIdx.y) * arguments.depth;
@@ -298,6 +338,10 @@ __device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const 
     const int first_unit = units_of_block * depth_warp / At::kDepthWarps;
     const int units = units_of_block * (depth_warp + 1) / At::kDepthWarps - first_unit;
 
+    // The first weight's own table is there, and the others' if it is the same.
+    const Weight4Bit& before = batch.weights.at[is_first ? i : i - 1];
+    const bool has_table = is_first ? weight.custom == nullptr : weight.custom == before.custom && weight.is_fp4 == before.is_fp4;
+    if (!has_table) shared.table.template fill<kThreads>(batch.weights, weight);
     constexpr int kBlocks = kBlocksOf<Kind, Rows>;
     StreamUnit<Kind, kBlocks> ring[At::kRing];
     StreamPosition<Kind, kBlocks> next(weight, K, begin + first_unit * kUnitDepth, end);
@@ -305,26 +349,22 @@ __device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const 
     if (units > 0) next.load(ring[0], 0);
     if (At::kRing == 2 && units > 1) next.load(ring[At::kRing - 1], 1);
 
-    if (!has_table) shared.table.template fill<kThreads>(batch.weights, weight);
     if (weight.is_nested) shared.nested_codebook[threadIdx.x] = weight.statistics.nested_codebook[threadIdx.x];
     const int rows = Rows <= 8 ? static_cast<int>(batch.M) : Rows;
-    if (!has_x) stage_x<T, Rows>(shared.x(), arguments, rows, begin, end);
+    if (is_first) stage_x<T, Rows>(shared.x(), arguments, rows, begin, end);
     __syncthreads();
 
     // Columns of the product that nobody asked for are the last one's, and are not stored.
-    const int column = lane / 4, row_of_x = min(kBlocks == 2 ? column % 4 : column, rows - 1);
-    const int k_of_x = first_unit * kUnitDepth + (kBlocks == 2 ? column / 4 * 64 : 0) + lane % 4 * (Kind == StreamKind::kAny ? 4 : 16);
-    const Multiplier<Kind, T, Rows, Stride> multiplier{
-        shared,
-        arguments,
-        weight,
-        weight.is_nested ? *weight.statistics.nested_offset : 0.0f,
-        units,
-        shared.x() + row_of_x * arguments.x_stride + k_of_x * 2};
-    const float unscale = 1.0f / scale_of_table<T>(weight);
+    const int column = ptx::lane_id() / 4, t = ptx::lane_id() % 4, row_of_x = min(kBlocks == 2 ? column % 4 : column, rows - 1);
+    const int k_of_x = first_unit * kUnitDepth + (kBlocks == 2 ? column / 4 * 64 : 0) + t * (Kind == StreamKind::kAny ? 4 : 16);
+    const Multiplier<Kind, T, Rows, Stride> multiplier{shared, arguments,
+                                                       weight, weight.is_nested ? *weight.statistics.nested_offset : 0.0f,
+                                                       units,  shared.x() + row_of_x * arguments.x_stride + k_of_x * 2};
 #pragma unroll 1
     for (int strip = first; strip < last; strip += At::kStrips) {
+        const int lane = ptx::lane_id();
         float totals[kStripsOfWarp][At::kGroups][4] = {};
+        const int place = (strip - first) / At::kStrips % At::kPlaces;
         const int mine = strip + row_warp * kStripsOfWarp, next_strip = mine + At::kStrips;
         if (last - mine >= 2) multiplier.template run<2>(totals, ring, next, next_strip, last - next_strip);
         else if (last - mine == 1) multiplier.template run<1>(totals, ring, next, next_strip, last - next_strip);
@@ -340,13 +380,12 @@ __device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const 
                         const int row = (row_warp * At::kStripsPerRound + s) * kStripRows + lane / 4 + 8 * (e >> 1);
                         float total = totals[round * At::kStripsPerRound + s][group][e];
                         if constexpr (kBlocks == 2) total += __shfl_xor_sync(0xffffffffu, total, 2);
-                        if (m < min(batch.M, int64_t{Rows})) shared.sums[place][depth_warp][m][row] = total;
+                        if (m < rows) shared.sums[place][depth_warp][m][row] = total;
                     }
             __syncthreads();
-            store_sums(shared, arguments, i, strip, last, round, place, unscale);
+            store_sums(shared, arguments, i, strip, last, round, place);
             // With two places by turns, what is overwritten next was read before the barrier above.
             if constexpr (At::kPlaces == 1) __syncthreads();
-            else place ^= 1;
         }
     }
 }
@@ -356,32 +395,27 @@ template <StreamKind Kind, class T, int Rows, int Stride>
 __device__ __forceinline__ void multiply_strips(const Arguments& arguments) {
     auto& shared = shared_memory<Shared<T, Rows, Stride>>();
     const MatMul4BitBatch& batch = arguments.batch;
-    const auto first = static_cast<int>(batch.tiles * blockIdx.x / gridDim.x);
-    const auto last = static_cast<int>(batch.tiles * (blockIdx.x + int64_t{1}) / gridDim.x);
+    const int part = static_cast<int>(blockIdx.x);
+    const int first = part * arguments.strips + min(part, arguments.longer_parts);
+    const int last = first + arguments.strips + (part < arguments.longer_parts ? 1 : 0);
     ptx::grid_dependency_launch();
-    int i = weight_of_tile(batch.weights, first), place = 0;
-    bool has_table = batch.weights.at[i].custom == nullptr;
-    if (has_table) shared.table.template fill<kThreads>(batch.weights, batch.weights.at[i]);
+    int i = weight_of_tile(batch.weights, first);
+    if (batch.weights.at[i].custom == nullptr) shared.table.template fill<kThreads>(batch.weights, batch.weights.at[i]);
     ptx::grid_dependency_wait();
 
-    bool has_x = false;
 #pragma unroll 1
-    for (int strip = first; strip < last; ++i, has_x = true) {
+    for (int strip = first; strip < last; ++i) {
         const Weight4Bit& weight = batch.weights.at[i];
         const int first_of_weight = static_cast<int>(weight.first);
         const int end = i + 1 < batch.weights.count ? min(last, static_cast<int>(batch.weights.at[i + 1].first)) : last;
-        if (has_x) {
-            const Weight4Bit& before = batch.weights.at[i - 1];
-            has_table = weight.custom == before.custom && weight.is_fp4 == before.is_fp4;
-        }
-        multiply<Kind>(shared, arguments, i, strip - first_of_weight, end - first_of_weight, has_table, has_x, place);
+        multiply<Kind>(shared, arguments, i, strip - first_of_weight, end - first_of_weight, strip == first);
         strip = end;
     }
 }
 
-// Blocks: ranges of strips, equal but for one, by splits of K.
+// Blocks: ranges of strips, equal but for one, by splits of K, by 32 rows of x.
 template <StreamKind Kind, class T, int Rows, int Stride>
-__global__ void __launch_bounds__(kThreads, Rows <= 4 ? 2 : 1)
+__global__ void __launch_bounds__(kThreads, Rows <= 4 && Kind != StreamKind::kNested ? kBlocksAtOnce : 1)
     matmul_4bit_stream_kernel(const __grid_constant__ Arguments arguments) {
 #if defined(__CUDA_ARCH__)
     constexpr bool kIsLarge = __CUDA_ARCH__ == 800 || __CUDA_ARCH__ >= 900;
@@ -420,13 +454,13 @@ struct Partition {
 template <class F>
 auto with_shape(int64_t M, const Device& device, const F& f) {
     const auto with_stride = [&](auto rows) {
-        return device.has_large_blocks() ? f(rows, std::integral_constant<int, 256>{}) : f(rows, std::integral_constant<int, 128>{});
+        return device.has_large_blocks() ? f(rows, std::integral_constant<int, 256>{})
+                                         : f(rows, std::integral_constant<int, 128>{});
     };
     if (M <= 4) return with_stride(std::integral_constant<int, 4>{});
     if (M <= 8) return with_stride(std::integral_constant<int, 8>{});
     if (M <= 16) return with_stride(std::integral_constant<int, 16>{});
-    if (M <= 32) return with_stride(std::integral_constant<int, 32>{});
-    return with_stride(std::integral_constant<int, 64>{});
+    return with_stride(std::integral_constant<int, 32>{});
 }
 
 // The deepest part of K whose activations fit a block's shared memory. Their number counts as a power of two, so that the split
@@ -468,7 +502,8 @@ template <class T, int Rows, int Stride>
 cudaError_t run(const Arguments& arguments, const Partition& partition, cudaStream_t stream) {
     const MatMul4BitBatch& batch = arguments.batch;
     const int64_t rows = Rows <= 8 ? batch.M : Rows;
-    const Launch at{.grid = dim3(static_cast<unsigned>(partition.parts), static_cast<unsigned>(partition.splits)),
+    const Launch at{.grid = dim3(static_cast<unsigned>(partition.parts), static_cast<unsigned>(partition.splits),
+                                 static_cast<unsigned>(ceil_div(batch.M, Rows))),
                     .block = kThreads,
                     .shared_bytes = sizeof(Shared<T, Rows, Stride>) + static_cast<size_t>(rows * arguments.x_stride),
                     .stream = stream,
@@ -511,10 +546,12 @@ cudaError_t matmul_4bit_stream(const MatMul4BitBatch& batch, cudaStream_t stream
     partition.depth = depth_of_split(K, batch.splits, kUnitDepth);
     partition.splits = ceil_div(K, partition.depth);
     const Arguments arguments{.batch = batch,
-                        .columns = batch.columns[last] + batch.weights.at[last].N,
-                        .depth = static_cast<int32_t>(partition.depth),
-                        .x_stride = x_stride_of(std::min(partition.depth, K)),
-                        .x_is_aligned = reinterpret_cast<uintptr_t>(batch.x) % 16 == 0 && batch.ldx % 8 == 0};
+                              .columns = batch.columns[last] + batch.weights.at[last].N,
+                              .strips = static_cast<int32_t>(batch.tiles / partition.parts),
+                              .longer_parts = static_cast<int32_t>(batch.tiles % partition.parts),
+                              .depth = static_cast<int32_t>(partition.depth),
+                              .x_stride = x_stride_of(std::min(partition.depth, K)),
+                              .x_is_aligned = reinterpret_cast<uintptr_t>(batch.x) % 16 == 0 && batch.ldx % 8 == 0};
     const cudaError_t status = with_shape(batch.M, device, [&](auto rows, auto stride) {
         return batch.dtype == DType::kFloat16 ? run<__half, rows(), stride()>(arguments, partition, stream)
                                               : run<__nv_bfloat16, rows(), stride()>(arguments, partition, stream);

@@ -1,22 +1,23 @@
 // Two 4-bit codes to two values of a 16-bit type in one load: the operand of a tensor core, byte by byte of the packed weight.
 //
-// An entry is a 32-bit word for a byte of two codes: the value of the high nibble, which is the first of the two, in the lower half.
-// Every entry has 32 copies, one per lane, so that the lanes of a warp always load from 32 different banks. Entries lie `Stride` bytes
-// apart:
+// An entry is a 32-bit word for a byte of two codes: the value of the high nibble, which is the first of the two, in the lower
+// half. Every entry has 32 copies, one per lane, so that the lanes of a warp always load from 32 different banks. Entries lie
+// `Stride` bytes apart:
 //   256   64 KB; byte << 8 | 4 * lane, the address, is one permute of the word that holds the byte. sm_80 and sm_90
 //   128   32 KB; the same permute, with 8 * lane, and a shift. Where a block has less shared memory: sm_75, sm_86, sm_89
 //
-// Values are multiplied by a constant before they are rounded to the 16-bit type, and sums are divided by it at the end, in float32:
-// rounding is relative, so a constant that puts the frequent values of the table close to representable ones costs nothing and
-// loses less. Root mean square error relative to the largest value, weighted with how often normally distributed weights have each
-// code: NF4 in bfloat16 0.00031 (0.00054 with 1, 0.00065 for values that are multiplied by their statistic and then rounded), NF4 in
-// float16 0.000031 (0.000073 with 1); FP4 times 1.5 is exact. A caller's own table in float16 is scaled by a power of two that keeps its
-// largest magnitude finite and its small ones normal; in bfloat16 it fits as it is.
+// Values are multiplied by a constant before they are rounded to the 16-bit type, and sums are divided by it at the end, in
+// float32: rounding is relative, so a constant that puts the frequent values of the table close to representable ones costs nothing
+// and loses less. Root mean square error relative to the largest value, weighted with how often normally distributed weights have
+// each code: NF4 in bfloat16 0.00031 (0.00054 with 1, 0.00065 for values that are multiplied by their statistic and then rounded),
+// NF4 in float16 0.000031 (0.000073 with 1); FP4 times 1.5 is exact. A caller's own table in float16 is scaled by a power of two
+// that keeps its largest magnitude finite and its small ones normal; in bfloat16 it fits as it is.
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "cuda/device/element.cuh"
 #include "cuda/device/ptx.cuh"

@@ -21,8 +21,9 @@ enum class StreamKind : int32_t { kPlain, kNested, kAny };
 
 inline constexpr int kUnitDepth = 128, kStripRows = 16, kStripsOfWarp = 2;
 
-// What a lane holds of a unit: row r is row g + 8 * (r % 2) of strip r / 2, block b its 64 codes from 64b on. `Blocks`: how many blocks
-// the products of the block's lanes belong to. With two, lanes of t = 0 and 1 hold the first block's statistic, the others the second's.
+// What a lane holds of a unit: row r is row g + 8 * (r % 2) of strip r / 2, block b its 64 codes from 64b on. `Blocks`: how many
+// blocks the products of the block's lanes belong to. With two, lanes of t = 0 and 1 hold the first block's statistic, the others
+// the second's.
 template <StreamKind Kind, int Blocks>
 struct StreamUnit {
     static_assert(Blocks == 1 || (Blocks == 2 && Kind != StreamKind::kAny));
@@ -38,7 +39,8 @@ struct StreamUnit {
         if constexpr (Kind == StreamKind::kPlain) {
             return __uint_as_float(statistics[row][block]);
         } else if constexpr (Kind == StreamKind::kNested) {
-            const float value = nested_codebook[block == 0 ? statistics[row][0] & 255u : statistics[row][0] >> 8];
+            const uint32_t raw = statistics[row][0];
+            const float value = nested_codebook[Blocks == 2 ? raw : block == 0 ? raw & 255u : raw >> 8];
             return __fadd_rn(__fmul_rn(value, __uint_as_float(statistics[row][1])), nested_offset);
         } else {
             const uint32_t raw = statistics[row][block];
@@ -48,7 +50,7 @@ struct StreamUnit {
     }
 };
 
-// Where a warp loads from next: an address per row, so that a step along K costs one addition each.
+// Where a warp loads from next: addresses of the lane's first row, and how far the others lie behind it.
 template <StreamKind Kind, int Blocks>
 struct StreamPosition {
     using Unit = StreamUnit<Kind, Blocks>;
@@ -56,40 +58,43 @@ struct StreamPosition {
     const Weight4Bit& weight;
     const int64_t K;
     const int begin, end;  // k of this warp
-    int strips = 0;  // that there are from here on, up to two
+    int strips = 0;        // that there are from here on, up to two
     int k = 0;
-    const uint8_t* codes[4];
-    const uint8_t* statistics[4];
-    int64_t elements[4];  // of kAny: the first of this lane
-    uint32_t blocks[4];   // of kNested: of 64 codes
+    int64_t element = 0;  // this lane's first one in the first row, for statistics
+    const uint8_t* codes = nullptr;
+    const uint8_t* statistics = nullptr;
+    uint32_t block = 0;          // of 64 codes, the same for nested ones
+    uint32_t rows[4];            // elements between the first row and row r
+    uint32_t code_rows[4];       // bytes
+    uint32_t statistic_rows[4];  // bytes
 
     __device__ __forceinline__ StreamPosition(const Weight4Bit& of, int64_t depth, int first, int last)
         : weight(of), K(depth), begin(first), end(last) {}
 
     // To the begin of `count` strips (two at most, and none if it is negative). Rows beyond N repeat the last.
     __device__ __forceinline__ void seek(int strip, int count) {
-        const int lane = static_cast<int>(threadIdx.x) % 32;
+        const int lane = ptx::lane_id();
         strips = min(max(count, 0), kStripsOfWarp);
         k = begin;
+        const int64_t first = min(int64_t{strip} * kStripRows + lane / 4, weight.N - 1);
+        element = first * K + begin + (Blocks == 2 ? lane % 4 / 2 * 64 : Kind == StreamKind::kAny ? lane % 4 * 16 : 0);
+        codes = weight.packed + (first * K + begin) / 2 + lane % 4 * 8;
+        statistics = static_cast<const uint8_t*>(weight.statistics.absmax) + element / 64 * kStatisticBytes;
+        block = static_cast<uint32_t>(element / 64);
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
-            const int64_t row = min(int64_t{strip} * kStripRows + r * 8 + lane / 4, weight.N - 1), element = row * K + begin;
-            codes[r] = weight.packed + element / 2 + lane % 4 * 8;
-            elements[r] = element + (Blocks == 2 ? lane % 4 / 2 * 64 : Kind == StreamKind::kAny ? lane % 4 * 16 : 0);
-            blocks[r] = static_cast<uint32_t>(element / 64);
-            statistics[r] = static_cast<const uint8_t*>(weight.statistics.absmax) + elements[r] / 64 * kStatisticBytes;
+            rows[r] = static_cast<uint32_t>(min(int64_t{8 * r}, weight.N - 1 - first) * K);
+            code_rows[r] = rows[r] / 2;
+            statistic_rows[r] = rows[r] / 64 * kStatisticBytes;
         }
     }
 
     __device__ __forceinline__ void advance(int units) {
         k += units * kUnitDepth;
-#pragma unroll
-        for (int r = 0; r < 4; ++r) {
-            codes[r] += units * (kUnitDepth / 2);
-            statistics[r] += units * (kUnitDepth / 64 * kStatisticBytes);
-            elements[r] += units * kUnitDepth;
-            blocks[r] += static_cast<uint32_t>(units * (kUnitDepth / 64));
-        }
+        element += units * kUnitDepth;
+        block += static_cast<uint32_t>(units * (kUnitDepth / 64));
+        codes += units * (kUnitDepth / 2);
+        statistics += units * (kUnitDepth / 64 * kStatisticBytes);
     }
 
     // The unit that is `ahead` units from here, of up to `Strips` strips.
@@ -104,27 +109,31 @@ struct StreamPosition {
     }
 
    private:
+    __device__ __forceinline__ const uint8_t* statistic(int r, int ahead) const {
+        return statistics + statistic_rows[r] + ahead * (kUnitDepth / 64 * kStatisticBytes);
+    }
+
     static constexpr int kStatisticBytes = Kind == StreamKind::kNested ? 1 : 4;
 
     __device__ __forceinline__ void load_row(Unit& unit, int r, int ahead) const {
         if constexpr (Kind == StreamKind::kAny) {
             load_any(unit, r, ahead);
         } else {
-            const auto* from = reinterpret_cast<const uint2*>(codes[r] + ahead * (kUnitDepth / 2));
+            const auto* from = reinterpret_cast<const uint2*>(codes + code_rows[r] + ahead * (kUnitDepth / 2));
             unit.codes[r][0] = ptx::load_streaming<256>(from);
             unit.codes[r][1] = ptx::load_streaming<256>(from + 4);
-            const void* statistic = statistics[r] + ahead * (kUnitDepth / 64 * kStatisticBytes);
             if constexpr (Kind == StreamKind::kNested) {
-                if constexpr (Blocks == 2) unit.statistics[r][0] = __ldg(static_cast<const uint8_t*>(statistic));
-                else unit.statistics[r][0] = __ldg(static_cast<const uint16_t*>(statistic));
+                const uint32_t at = block + statistic_rows[r] + static_cast<uint32_t>(ahead * (kUnitDepth / 64));
+                const auto* statistic = static_cast<const uint8_t*>(weight.statistics.absmax) + at;
+                if constexpr (Blocks == 2) unit.statistics[r][0] = __ldg(statistic);
+                else unit.statistics[r][0] = __ldg(reinterpret_cast<const uint16_t*>(statistic));
                 // Two blocks in a row share the nested statistic.
-                const uint32_t block = blocks[r] + static_cast<uint32_t>(ahead * (kUnitDepth / 64));
                 unit.statistics[r][1] =
-                    __float_as_uint(__ldg(weight.statistics.nested_absmax + (block >> weight.statistics.nested_shift)));
+                    __float_as_uint(__ldg(weight.statistics.nested_absmax + (at >> weight.statistics.nested_shift)));
             } else if constexpr (Blocks == 2) {
-                unit.statistics[r][0] = __ldg(static_cast<const uint32_t*>(statistic));
+                unit.statistics[r][0] = __ldg(reinterpret_cast<const uint32_t*>(statistic(r, ahead)));
             } else {
-                const uint2 pair = __ldg(static_cast<const uint2*>(statistic));
+                const uint2 pair = __ldg(reinterpret_cast<const uint2*>(statistic(r, ahead)));
                 unit.statistics[r][0] = pair.x;
                 unit.statistics[r][1] = pair.y;
             }
@@ -133,17 +142,16 @@ struct StreamPosition {
 
     __device__ __forceinline__ void load_any(Unit& unit, int r, int ahead) const {
         const Statistics& of = weight.statistics;
-        const auto* from = reinterpret_cast<const uint2*>(codes[r] + ahead * (kUnitDepth / 2));
+        const auto* from = reinterpret_cast<const uint2*>(codes + code_rows[r] + ahead * (kUnitDepth / 2));
 #pragma unroll
         for (int b = 0; b < 2; ++b) {
             const int further = ahead * kUnitDepth + b * 64;
             const bool exists = k + further + static_cast<int>(threadIdx.x) % 4 * 16 < end;
-            const int64_t block = (elements[r] + further) >> of.shift;
+            const int64_t block = (element + rows[r] + further) >> of.shift;
             unit.codes[r][b] = exists ? ptx::load_streaming<128>(from + 4 * b) : uint2{};
             if (weight.is_nested) {
                 unit.statistics[r][b] = exists ? __ldg(static_cast<const uint8_t*>(of.absmax) + block) : 0;
-                unit.statistics[r][2 + b] =
-                    exists ? __float_as_uint(__ldg(of.nested_absmax + (block >> of.nested_shift))) : 0;
+                unit.statistics[r][2 + b] = exists ? __float_as_uint(__ldg(of.nested_absmax + (block >> of.nested_shift))) : 0;
             } else {
                 unit.statistics[r][b] = exists ? __ldg(static_cast<const uint32_t*>(of.absmax) + block) : 0;
             }
@@ -151,8 +159,8 @@ struct StreamPosition {
     }
 };
 
-// Four lanes hold 16 codes of a row each; after, lane t holds codes 4t to 4t + 3 of each of the four: of lane 0 in the lower half of
-// x, of lane 1 in the lower half of y, of lanes 2 and 3 in the upper halves.
+// Four lanes hold 16 codes of a row each; after, lane t holds codes 4t to 4t + 3 of each of the four: of lane 0 in the lower half
+// of x, of lane 1 in the lower half of y, of lanes 2 and 3 in the upper halves.
 __device__ __forceinline__ uint2 transposed_codes(uint2 codes) {
     const bool is_upper = threadIdx.x & 2, is_odd = threadIdx.x & 1;
     const uint32_t kept = is_upper ? codes.y : codes.x;

@@ -1,5 +1,5 @@
-// The kernel "stream" of the 4-bit product: against its own definition, whose table is rounded, within the bound of float32 sums; and
-// against the exact product, where it must lose less than dequantizing to 16 bits and multiplying.
+// The kernel "stream" of the 4-bit product: against its own definition, whose table is rounded, within the bound of float32 sums;
+// and against the exact product, where it must lose less than dequantizing to 16 bits and multiplying.
 #include <algorithm>
 
 #include "cuda/kernel_choice.h"
@@ -223,7 +223,8 @@ TEST(matmul_4bit_stream_before_sm_90) {
         for (const DType dtype : kTypes)
             if (architecture >= 80 || dtype == DType::kFloat16)
                 for (const int64_t M : {1, 6, 9})
-                    for (const int64_t K : {80, 256}) check({M, K, {40, 7}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 64, true}}, true}, dtype);
+                    for (const int64_t K : {80, 256})
+                        check({M, K, {40, 7}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 64, true}}, true}, dtype);
     }
 }
 

@@ -105,12 +105,13 @@ inline double rounding_of_table(halfbyte::DType dtype) {
     return dtype == halfbyte::DType::kFloat32 ? 0 : dtype == halfbyte::DType::kFloat16 ? 0x1p-12 : 0x1p-9;
 }
 
-// The bound of tests/Halfbyte.Tests/Reference/Tolerances.cs, in its words; not finite exactly where the reference is not. Each term may
-// be off by `of_term` of itself before it is added.
+// The bound of tests/Halfbyte.Tests/Reference/Tolerances.cs, in its words; not finite exactly where the reference is not. Each term
+// may be off by `of_term` of itself before it is added.
 inline bool is_close(double actual, const Sum& expected, int64_t terms, halfbyte::DType dtype, double of_term = 0) {
     const double rounded = round_to(dtype, static_cast<float>(expected.value));
     if (!std::isfinite(rounded)) return std::isnan(rounded) ? std::isnan(actual) : actual == rounded;
-    const double accumulated = ((8 + 2 * std::sqrt(static_cast<double>(terms))) * 0x1p-24 + of_term) * expected.magnitude + 0x1p-149;
+    const double accumulated =
+        ((8 + 2 * std::sqrt(static_cast<double>(terms))) * 0x1p-24 + of_term) * expected.magnitude + 0x1p-149;
     const double unit = dtype == halfbyte::DType::kFloat32 ? 0x1p-24 : dtype == halfbyte::DType::kFloat16 ? 0x1p-11 : 0x1p-8;
     const double smallest = dtype == halfbyte::DType::kFloat32 ? 0x1p-149 : dtype == halfbyte::DType::kFloat16 ? 0x1p-24 : 0x1p-133;
     return std::abs(actual - expected.value) <=
@@ -161,8 +162,8 @@ class RandomWeight4Bit {
         if (format.nested)
             weight_.nested_absmax = nested.data(), weight_.nested_codebook = map.data(), weight_.nested_offset = offset.data();
         const float* from = format.quant_type == HALFBYTE_QUANT_TYPE_CUSTOM ? custom.data()
-                             : format.quant_type == HALFBYTE_QUANT_TYPE_FP4  ? halfbyte::kFp4.data()
-                                                                             : halfbyte::kNf4.data();
+                            : format.quant_type == HALFBYTE_QUANT_TYPE_FP4  ? halfbyte::kFp4.data()
+                                                                            : halfbyte::kNf4.data();
         table.assign(from, from + 16);
         for (int64_t i = 0; i < n; ++i) {
             const unsigned byte = packed[static_cast<size_t>(format.skew + i / 2)], code = i % 2 == 0 ? byte >> 4 : byte & 15;
