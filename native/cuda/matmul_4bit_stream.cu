@@ -479,7 +479,7 @@ Partition partition_of(int64_t strips, int64_t M, int64_t K, const Device& devic
     const int64_t least_depth = M <= 8 ? 4096 : 512;
     const int64_t parts = std::clamp<int64_t>(ceil_div(strips, at_a_time), 1, device.multiprocessors);
     const int64_t useful = std::max<int64_t>(1, std::min(device.multiprocessors / parts, K / least_depth));
-    const int64_t depth = depth_of_split(K, std::max(useful, ceil_div(K, deepest_of(M, device))), kUnitDepth);
+    const int64_t depth = K == 0 ? kUnitDepth : depth_of_split(K, std::max(useful, ceil_div(K, deepest_of(M, device))), kUnitDepth);
     return {parts, ceil_div(K, depth), depth};
 }
 

@@ -36,13 +36,12 @@ template <class T>
 __device__ inline float scale_of_table(const Weight4Bit& weight) {
     if (weight.custom == nullptr) return weight.is_fp4 ? kFp4Scale : kNf4Scale<T>;
     if constexpr (std::is_same_v<T, __half>) {
-        float largest = 0;
-#pragma unroll 1
-        for (int i = 0; i < 16; ++i) largest = fmaxf(largest, fabsf(weight.custom[i]));
-        // 2^13 <= largest * scale < 2^14; a table of zeros, or one that is not finite, stays as it is.
-        const int exponent = static_cast<int>(__float_as_uint(largest) >> 23);
-        if (exponent == 0 || exponent == 255) return 1.0f;
-        return __uint_as_float(static_cast<uint32_t>(min(max(254 + 13 - exponent, 1), 253)) << 23);
+        uint32_t largest = 0;  // of the exponents
+#pragma unroll
+        for (int i = 0; i < 16; ++i) largest = max(largest, __float_as_uint(weight.custom[i]) >> 23 & 255u);
+        // The largest magnitude comes between 2^13 and 2^14; a table of zeros, or one that is not finite, stays as it is.
+        if (largest == 0 || largest == 255) return 1.0f;
+        return __uint_as_float(min(max(254u + 13u - largest, 1u), 253u) << 23);
     } else {
         return 1.0f;
     }

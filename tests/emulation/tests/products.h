@@ -110,6 +110,8 @@ inline double rounding_of_table(halfbyte::DType dtype) {
 inline bool is_close(double actual, const Sum& expected, int64_t terms, halfbyte::DType dtype, double of_term = 0) {
     const double rounded = round_to(dtype, static_cast<float>(expected.value));
     if (!std::isfinite(rounded)) return std::isnan(rounded) ? std::isnan(actual) : actual == rounded;
+    // What is beyond float16 may have been just below before it was off.
+    if (of_term > 0 && dtype == halfbyte::DType::kFloat16 && std::isinf(actual)) actual = std::copysign(65520.0, actual);
     const double accumulated =
         ((8 + 2 * std::sqrt(static_cast<double>(terms))) * 0x1p-24 + of_term) * expected.magnitude + 0x1p-149;
     const double unit = dtype == halfbyte::DType::kFloat32 ? 0x1p-24 : dtype == halfbyte::DType::kFloat16 ? 0x1p-11 : 0x1p-8;
