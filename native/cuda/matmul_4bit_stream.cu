@@ -275,21 +275,21 @@ struct Multiplier {
             next.seek(next_strip, next_count);
             add<Strips>(totals, ring[0], x);
             next.load(ring[0], 0);
-            return;
-        }
+        } else {
 #pragma unroll 1
-        for (; u + 2 < units; u += 2, x += 2 * kUnitDepth * 2) {
-            next.advance(2);
+            for (; u + 2 < units; u += 2, x += 2 * kUnitDepth * 2) {
+                next.advance(2);
+                add<Strips>(totals, ring[0], x);
+                next.template load<Strips>(ring[0], 0);
+                add<Strips>(totals, ring[At::kRing - 1], x + kUnitDepth * 2);
+                if (u + 3 < units) next.template load<Strips>(ring[At::kRing - 1], 1);
+            }
+            next.seek(next_strip, next_count);
             add<Strips>(totals, ring[0], x);
-            next.template load<Strips>(ring[0], 0);
-            add<Strips>(totals, ring[At::kRing - 1], x + kUnitDepth * 2);
-            if (u + 3 < units) next.template load<Strips>(ring[At::kRing - 1], 1);
+            next.load(ring[0], 0);
+            if (u + 1 < units) add<Strips>(totals, ring[At::kRing - 1], x + kUnitDepth * 2);
+            if (units > 1) next.load(ring[At::kRing - 1], 1);
         }
-        next.seek(next_strip, next_count);
-        add<Strips>(totals, ring[0], x);
-        next.load(ring[0], 0);
-        if (u + 1 < units) add<Strips>(totals, ring[At::kRing - 1], x + kUnitDepth * 2);
-        if (units > 1) next.load(ring[At::kRing - 1], 1);
     }
 };
 
