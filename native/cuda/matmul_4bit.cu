@@ -46,6 +46,23 @@ bool has_tensor_map_of_x(const MatMul4Bit& op) { return has_tensor_map(op.x, op.
 
 // From the first row down: the first that can, is best and takes the weight. Why each stands where it stands is in docs/kernels.md.
 const Kernel kKernels[] = {
+    {.name = "stream",
+     .can =
+         [](const MatMul4Bit& op, int architecture) {
+             return is_16_bit(op) && has_tensor_type(op, architecture) && op.M <= kStreamMost && op.K > 0 && op.K % 16 == 0 &&
+                    matmul_4bit_stream_can(op);
+         },
+     .best = always,
+     .takes_x = any_x,
+     // Blocks are counted in 32 bits.
+     .takes =
+         [](const halfbyte_weight_4bit& weight) {
+             return reinterpret_cast<uintptr_t>(weight.packed) % 8 == 0 && weight.N * weight.K / 64 < int64_t{1} << 32;
+         },
+     .rows_of_tile = kStreamTile,
+     .splits = matmul_4bit_stream_splits,
+     .workspace = partial_sums<matmul_4bit_stream_splits>,
+     .run = matmul_4bit_stream},
     {.name = "rows",
      .can = always,
      .best = [](const MatMul4Bit& op, int) { return op.M <= kRowsMost; },
@@ -57,7 +74,7 @@ const Kernel kKernels[] = {
      .run = matmul_4bit_rows},
     {.name = "wgmma",
      .can = has_wgmma,
-     .best = [](const MatMul4Bit& op, int) { return op.M > kMmaMost; },
+     .best = [](const MatMul4Bit& op, int) { return op.M > kStreamMost; },
      .takes_x = has_tensor_map_of_x,
      .takes = [](const halfbyte_weight_4bit& weight) { return reinterpret_cast<uintptr_t>(weight.packed) % 8 == 0; },
      .rows_of_tile = kMmaTile,

@@ -1,10 +1,11 @@
 // The kernels of y_i = x * W_i^T + bias_i with 4-bit weights. Which one takes what is the table in matmul_4bit.cu.
 //
-//   rows     any type; few rows of x        one warp per row of W                   matmul_4bit_rows.cu
-//   wgmma    16-bit x, K a multiple of 16   Hopper's tensor cores                   matmul_4bit_wgmma.cu
-//   chunks   as wgmma                       dequantized, then a dense product       matmul_4bit_chunks.cu
-//   mma      16-bit x, K a multiple of 16   tensor cores                            matmul_4bit_mma.cu
-//   tile     everything                     64 x 64 tiles in float32                matmul_4bit_tile.cu
+//   stream   16-bit x of up to 64 rows, K a multiple of 16   tensor cores, at the memory's speed   matmul_4bit_stream.cu
+//   rows     any type; few rows of x                         one warp per row of W                 matmul_4bit_rows.cu
+//   wgmma    16-bit x, K a multiple of 16                    Hopper's tensor cores                 matmul_4bit_wgmma.cu
+//   chunks   as wgmma                                        dequantized, then a dense product     matmul_4bit_chunks.cu
+//   mma      16-bit x, K a multiple of 16                    tensor cores                          matmul_4bit_mma.cu
+//   tile     everything                                      64 x 64 tiles in float32              matmul_4bit_tile.cu
 #pragma once
 
 #include <cuda_runtime.h>
@@ -45,11 +46,14 @@ struct MatMul4BitBatch {
 };
 
 // How many rows of a weight a tile of each kernel has.
-inline constexpr int64_t kRowsTile = 8, kMmaTile = 128, kFp32TileRows = 64;
+inline constexpr int64_t kStreamTile = 16, kRowsTile = 8, kMmaTile = 128, kFp32TileRows = 64;
 
-inline constexpr int64_t kRowsMost = 4;  // rows of x the first kernel takes
-inline constexpr int64_t kMmaMost = 64;  // rows of x from which on Hopper's own instructions are needed
+inline constexpr int64_t kStreamMost = 64;  // rows of x it takes
+inline constexpr int64_t kRowsMost = 4;     // rows of x that one warp multiplies by at a time
 
+cudaError_t matmul_4bit_stream(const MatMul4BitBatch& batch, cudaStream_t stream);
+bool matmul_4bit_stream_can(const MatMul4Bit& op);
+int64_t matmul_4bit_stream_splits(const MatMul4Bit& op);
 cudaError_t matmul_4bit_rows(const MatMul4BitBatch& batch, cudaStream_t stream);
 cudaError_t matmul_4bit_mma(const MatMul4BitBatch& batch, cudaStream_t stream);
 int64_t matmul_4bit_mma_splits(const MatMul4Bit& op);

@@ -19,7 +19,8 @@ struct Shared {
 
 __global__ void every_instruction_of_all(uint4* wide, uint2* pair, uint32_t* word, float* f, int32_t* i) {
     Shared& shared = shared_memory<Shared>();
-    *word = ptx::prmt(word[0], word[1], 0x5410u) ^ ptx::lop3<(0xf0 & 0xcc) | 0xaa>(word[0], word[1], word[2]);
+    *word = ptx::prmt(word[0], word[1], 0x5410u) ^ ptx::lop3<(0xf0 & 0xcc) | 0xaa>(word[0], word[1], word[2]) ^
+            static_cast<uint32_t>(ptx::lane_id());
     ptx::barrier_sync(1, 64);
     ptx::barrier_arrive(2, 64);
     ptx::grid_dependency_wait();

@@ -1,4 +1,4 @@
-// Byte permutes and three-input logic.
+// Byte permutes, three-input logic and the number of a lane.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -21,6 +21,13 @@ __device__ __forceinline__ uint32_t lop3(uint32_t a, uint32_t b, uint32_t c) {
     uint32_t result;
     asm("lop3.b32 %0, %1, %2, %3, %4;" : "=r"(result) : "r"(a), "r"(b), "r"(c), "n"(Table));
     return result;
+}
+
+// This thread's number in its warp, read where it is wanted: what follows from it is not kept in a register from further above.
+__device__ __forceinline__ int lane_id() {
+    int lane;
+    asm volatile("mov.u32 %0, %%laneid;" : "=r"(lane));
+    return lane;
 }
 
 }  // namespace halfbyte::cuda::ptx

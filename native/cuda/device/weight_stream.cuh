@@ -1,0 +1,174 @@
+// A 4-bit weight on its way to the tensor cores, in registers: units of two 16-row strips by 128 k, as a warp loads and reads them.
+//
+// With g = lane / 4 and t = lane % 4 a lane holds rows g and g + 8 of each strip, and of each 64 codes of a row the 16 codes that
+// begin at 16t: 8 bytes, so that the four lanes of a row load one whole sector. A dot product does not mind the order of its terms.
+//
+//   kPlain   block size 64, K a multiple of 128: a float32 statistic per 64 codes
+//   kNested  the same with nested statistics: a byte each, and for each unit of a row one nested statistic
+//   kAny     any block size, K a multiple of 16: lane t holds the statistic of its own 16 codes, plain or nested
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "cuda/device/ptx.cuh"
+#include "cuda/device/weights_4bit.cuh"
+
+namespace halfbyte::cuda {
+
+enum class StreamKind : int32_t { kPlain, kNested, kAny };
+
+inline constexpr int kUnitDepth = 128, kStripRows = 16, kStripsOfWarp = 2;
+
+// What a lane holds of a unit: row r is row g + 8 * (r % 2) of strip r / 2, block b its 64 codes from 64b on. `Blocks`: how many
+// blocks the products of the block's lanes belong to. With two, lanes of t = 0 and 1 hold the first block's statistic, the others
+// the second's.
+template <StreamKind Kind, int Blocks>
+struct StreamUnit {
+    static_assert(Blocks == 1 || (Blocks == 2 && Kind != StreamKind::kAny));
+    static constexpr int kStatistics = 2 / Blocks;  // of a row
+    // As load() leaves them; nested ones need two words.
+    static constexpr int kWords = Kind == StreamKind::kPlain ? kStatistics : Kind == StreamKind::kNested ? 2 : 4;
+    uint2 codes[4][2];  // [row][block]
+    uint32_t statistics[4][kWords];
+
+    // The statistic of a row's block: of its 64 codes, or of this lane's 16; with two blocks, of this lane's.
+    __device__ __forceinline__ float statistic(int row, int block, const float* nested_codebook, float nested_offset,
+                                               bool is_nested) const {
+        if constexpr (Kind == StreamKind::kPlain) {
+            return __uint_as_float(statistics[row][block]);
+        } else if constexpr (Kind == StreamKind::kNested) {
+            const uint32_t raw = statistics[row][0];
+            const float value = nested_codebook[Blocks == 2 ? raw : block == 0 ? raw & 255u : raw >> 8];
+            return __fadd_rn(__fmul_rn(value, __uint_as_float(statistics[row][1])), nested_offset);
+        } else {
+            const uint32_t raw = statistics[row][block];
+            if (!is_nested) return __uint_as_float(raw);
+            return __fadd_rn(__fmul_rn(nested_codebook[raw], __uint_as_float(statistics[row][2 + block])), nested_offset);
+        }
+    }
+};
+
+// Where a warp loads from next: addresses of the lane's first row, and how far the others lie behind it.
+template <StreamKind Kind, int Blocks>
+struct StreamPosition {
+    using Unit = StreamUnit<Kind, Blocks>;
+
+    const Weight4Bit& weight;
+    const int64_t K;
+    const int begin, end;  // k of this warp
+    int strips = 0;        // that there are from here on, up to two
+    int k = 0;
+    int64_t element = 0;  // this lane's first one in the first row, for statistics
+    const uint8_t* codes = nullptr;
+    const uint8_t* statistics = nullptr;
+    uint32_t block = 0;          // of 64 codes, the same for nested ones
+    uint32_t rows[4];            // elements between the first row and row r
+    uint32_t code_rows[4];       // bytes
+    uint32_t statistic_rows[4];  // bytes
+
+    __device__ __forceinline__ StreamPosition(const Weight4Bit& of, int64_t depth, int first, int last)
+        : weight(of), K(depth), begin(first), end(last) {}
+
+    // To the begin of `count` strips (two at most, and none if it is negative). Rows beyond N repeat the last.
+    __device__ __forceinline__ void seek(int strip, int count) {
+        const int lane = ptx::lane_id();
+        strips = min(max(count, 0), kStripsOfWarp);
+        k = begin;
+        const int64_t first = min(int64_t{strip} * kStripRows + lane / 4, weight.N - 1);
+        element = first * K + begin + (Blocks == 2 ? lane % 4 / 2 * 64 : Kind == StreamKind::kAny ? lane % 4 * 16 : 0);
+        codes = weight.packed + (first * K + begin) / 2 + lane % 4 * 8;
+        statistics = static_cast<const uint8_t*>(weight.statistics.absmax) + element / 64 * kStatisticBytes;
+        block = static_cast<uint32_t>(element / 64);
+#pragma unroll
+        for (int r = 0; r < 4; ++r) {
+            rows[r] = static_cast<uint32_t>(min(int64_t{8 * r}, weight.N - 1 - first) * K);
+            code_rows[r] = rows[r] / 2;
+            statistic_rows[r] = rows[r] / 64 * kStatisticBytes;
+        }
+    }
+
+    __device__ __forceinline__ void advance(int units) {
+        k += units * kUnitDepth;
+        element += units * kUnitDepth;
+        block += static_cast<uint32_t>(units * (kUnitDepth / 64));
+        codes += units * (kUnitDepth / 2);
+        statistics += units * (kUnitDepth / 64 * kStatisticBytes);
+    }
+
+    // The unit that is `ahead` units from here, of up to `Strips` strips.
+    template <int Strips>
+    __device__ __forceinline__ void load(Unit& unit, int ahead) const {
+#pragma unroll
+        for (int r = 0; r < 2 * Strips; ++r) load_row(unit, r, ahead);
+    }
+    __device__ __forceinline__ void load(Unit& unit, int ahead) const {
+        if (strips == 2) load<2>(unit, ahead);
+        else if (strips == 1) load<1>(unit, ahead);
+    }
+
+   private:
+    __device__ __forceinline__ const uint8_t* statistic(int r, int ahead) const {
+        return statistics + statistic_rows[r] + ahead * (kUnitDepth / 64 * kStatisticBytes);
+    }
+
+    static constexpr int kStatisticBytes = Kind == StreamKind::kNested ? 1 : 4;
+
+    __device__ __forceinline__ void load_row(Unit& unit, int r, int ahead) const {
+        if constexpr (Kind == StreamKind::kAny) {
+            load_any(unit, r, ahead);
+        } else {
+            const auto* from = reinterpret_cast<const uint2*>(codes + code_rows[r] + ahead * (kUnitDepth / 2));
+            unit.codes[r][0] = ptx::load_streaming<256>(from);
+            unit.codes[r][1] = ptx::load_streaming<256>(from + 4);
+            if constexpr (Kind == StreamKind::kNested) {
+                const uint32_t at = block + statistic_rows[r] + static_cast<uint32_t>(ahead * (kUnitDepth / 64));
+                const auto* statistic = static_cast<const uint8_t*>(weight.statistics.absmax) + at;
+                if constexpr (Blocks == 2) unit.statistics[r][0] = __ldg(statistic);
+                else unit.statistics[r][0] = __ldg(reinterpret_cast<const uint16_t*>(statistic));
+                // Two blocks in a row share the nested statistic.
+                unit.statistics[r][1] =
+                    __float_as_uint(__ldg(weight.statistics.nested_absmax + (at >> weight.statistics.nested_shift)));
+            } else if constexpr (Blocks == 2) {
+                unit.statistics[r][0] = __ldg(reinterpret_cast<const uint32_t*>(statistic(r, ahead)));
+            } else {
+                const uint2 pair = __ldg(reinterpret_cast<const uint2*>(statistic(r, ahead)));
+                unit.statistics[r][0] = pair.x;
+                unit.statistics[r][1] = pair.y;
+            }
+        }
+    }
+
+    __device__ __forceinline__ void load_any(Unit& unit, int r, int ahead) const {
+        const Statistics& of = weight.statistics;
+        const auto* from = reinterpret_cast<const uint2*>(codes + code_rows[r] + ahead * (kUnitDepth / 2));
+#pragma unroll
+        for (int b = 0; b < 2; ++b) {
+            const int further = ahead * kUnitDepth + b * 64;
+            const bool exists = k + further + static_cast<int>(threadIdx.x) % 4 * 16 < end;
+            const int64_t block = (element + rows[r] + further) >> of.shift;
+            unit.codes[r][b] = exists ? ptx::load_streaming<128>(from + 4 * b) : uint2{};
+            if (weight.is_nested) {
+                unit.statistics[r][b] = exists ? __ldg(static_cast<const uint8_t*>(of.absmax) + block) : 0;
+                unit.statistics[r][2 + b] = exists ? __float_as_uint(__ldg(of.nested_absmax + (block >> of.nested_shift))) : 0;
+            } else {
+                unit.statistics[r][b] = exists ? __ldg(static_cast<const uint32_t*>(of.absmax) + block) : 0;
+            }
+        }
+    }
+};
+
+// Four lanes hold 16 codes of a row each; after, lane t holds codes 4t to 4t + 3 of each of the four: of lane 0 in the lower half
+// of x, of lane 1 in the lower half of y, of lanes 2 and 3 in the upper halves.
+__device__ __forceinline__ uint2 transposed_codes(uint2 codes) {
+    const bool is_upper = threadIdx.x & 2, is_odd = threadIdx.x & 1;
+    const uint32_t kept = is_upper ? codes.y : codes.x;
+    const uint32_t received = __shfl_xor_sync(0xffffffffu, is_upper ? codes.x : codes.y, 2);
+    const uint32_t lower = is_upper ? received : kept, upper = is_upper ? kept : received;
+    const uint32_t low = ptx::prmt(lower, upper, 0x5410), high = ptx::prmt(lower, upper, 0x7632);
+    const uint32_t mine = is_odd ? high : low, other = __shfl_xor_sync(0xffffffffu, is_odd ? low : high, 1);
+    return is_odd ? make_uint2(other, mine) : make_uint2(mine, other);
+}
+
+}  // namespace halfbyte::cuda

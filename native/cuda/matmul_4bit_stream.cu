@@ -1,0 +1,571 @@
+// y[m, n] = sum over k of x[m, k] * (table[code(n, k)] * absmax(block of (n, k))) + bias[n], for 16-bit x of up to 64 rows and K a
+// multiple of 16: the weight streams from memory once, and its codes become operands of tensor cores at the memory's speed.
+//
+// Arithmetic. Weights are the 16-row operand of 16 x 8 x 16 products, rows of x the columns. Two codes become two values of x's
+// type in one lookup (pair_table.cuh: values times a constant, rounded to 16 bits). The products of one statistic's codes are
+// summed on their own, the sum joins the row's total times the statistic in float32, and the total is divided by the constant. So
+// an error is that of the rounded table, half of what weights rounded to 16 bits have, and of float32 sums: tensor cores truncate
+// in a run of 64, K / 64 roundings add up like a random walk. A result that is not finite is computed again by the first line, one
+// term after the other: infinite statistics, and products with scaled values that overflow alone.
+//
+// Threads. A block of eight warps takes a contiguous range of 16-row strips of all weights of the launch, two at a time and per
+// warp, so that an operand of x serves twice; ranges differ by one strip. Warps share the strips and split K (with many rows of x
+// they split rows too); their sums meet in shared memory, in order. weight_stream.cuh says which codes a lane holds. Two units of
+// 128 k per warp are always on their way, 32 KB and statistics per block, across strips too: the loads of the next strips start
+// before the sums of these are added. With up to four rows of x the eight columns are four rows by two blocks of 64 k: one load of
+// x serves both, and each lane applies the statistic of its own block. x lies in shared memory for all of the block's K; where that
+// is too much, or strips are too few for the device, K is split over blocks (matmul_partials.h), by N, K, the device and a power of
+// two above M.
+//
+// Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested 0.016). In the main loop per weight and lane on sm_90a,
+// up to four rows of x: 1.47 instructions issued, 0.55 for integers and permutes, 0.72 in accesses of 32 bits to shared and global
+// memory (sass_budget.sh counts them): lookup 0.5 of the latter, packed words 0.125, x 0.0625, statistics 0.03. With five to eight
+// rows 0.81: x and statistics take twice as much. An H200 reads 31 weights per cycle and multiprocessor, which leaves 1.02 of such
+// accesses each.
+//
+// Overlap with the kernel before (grid_dependency_wait): a weight may be that kernel's result, as when a quantizer runs just
+// before, and its writes are visible only after the wait. So nothing but the table, which is no one's result, is prepared ahead of
+// it.
+#include <bit>
+#include <type_traits>
+
+#include "core/formats.h"
+#include "cuda/device/launch.cuh"
+#include "cuda/device/pair_table.cuh"
+#include "cuda/device/planes.cuh"
+#include "cuda/device/ptx.cuh"
+#include "cuda/device/smem.cuh"
+#include "cuda/device/weight_stream.cuh"
+#include "cuda/matmul_4bit.h"
+#include "cuda/matmul_device.h"
+#include "cuda/matmul_partials.h"
+
+namespace halfbyte::cuda {
+namespace {
+
+constexpr int kWarps = 8, kThreads = 32 * kWarps;
+
+// Where the next kernel may begin before this one is done, with few rows of x, it finds half of the registers free.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+constexpr int kBlocksAtOnce = 2;
+#else
+constexpr int kBlocksAtOnce = 1;
+#endif
+
+// How a block of eight warps multiplies by up to 4, 8, 16 or 32 rows of x: with more of them, more rows of the weight, so that
+// what is read of x does not outgrow what is read of the weight.
+template <int Rows>
+struct Shape {
+    static constexpr int kGroups = Rows <= 8 ? 1 : Rows / 8;  // of eight columns of a tensor core's product
+    static constexpr int kDepthWarps = 8 / kGroups;           // that share rows and split K
+    static constexpr int kRowWarps = kWarps / kDepthWarps;
+    static constexpr int kStrips = kStripsOfWarp * kRowWarps;  // that the block multiplies at a time
+    // Units on their way. Many sums leave registers for one; tensor cores are the limit then, and not the memory.
+    static constexpr int kRing = Rows <= 16 ? 2 : 1;
+    // Their sums meet in shared memory: all at once and in two places by turns, or, where they are many, strip by strip.
+    static constexpr int kStripsPerRound = Rows <= 8 ? kStripsOfWarp : 1, kPlaces = Rows <= 8 ? 2 : 1;
+    static constexpr int kRows = kStripRows * kStripsPerRound * kRowWarps;
+};
+
+// Blocks of 64 k whose products the eight columns of a tensor core's product are: of the eight, half are enough for four rows of x.
+// Where lanes hold statistics of 16 codes the columns are rows of x and nothing else.
+template <StreamKind Kind, int Rows>
+inline constexpr int kBlocksOf = Rows <= 4 && Kind != StreamKind::kAny ? 2 : 1;
+
+template <class T, int Rows, int Stride>
+struct Shared {
+    PairTable<T, Stride> table;
+    float nested_codebook[256];
+    float sums[Shape<Rows>::kPlaces][Shape<Rows>::kDepthWarps][Rows][Shape<Rows>::kRows + 4];
+
+    // Rows of x follow.
+    __device__ unsigned char* x() { return reinterpret_cast<unsigned char*>(this + 1); }
+};
+
+struct Arguments {
+    MatMul4BitBatch batch;
+    int64_t columns;
+    int32_t strips, longer_parts;  // of a block, and how many of the first ones have one more
+    int32_t depth;                 // of a split
+    int32_t x_stride;              // bytes between rows of x in shared memory
+    bool x_is_aligned;
+};
+
+// Bytes between rows of x in shared memory. Lanes 4g + t read 16 bytes at 32t of row g, eight at a time: with rows an odd multiple
+// of 16 bytes apart they touch all banks once.
+constexpr int32_t x_stride_of(int64_t depth) { return static_cast<int32_t>(ceil_div(depth, kUnitDepth) * kUnitDepth * 2 + 16); }
+
+// Columns [begin, end) of `rows` rows of x, those that do not exist as zeros. A barrier must follow.
+template <class T, int Rows>
+__device__ __forceinline__ void stage_x(unsigned char* to, const Arguments& arguments, int rows, int begin, int end) {
+    constexpr int kAcross = Rows <= 8 ? kThreads : 64;  // threads for a row
+    const MatMul4BitBatch& batch = arguments.batch;
+#pragma unroll 1
+    for (int row = static_cast<int>(threadIdx.x) / kAcross; row < rows; row += kThreads / kAcross) {
+        const int64_t m = static_cast<int64_t>(blockIdx.z) * Rows + row;
+        const T* from = static_cast<const T*>(batch.x) + m * batch.ldx + begin;
+        unsigned char* row_of_x = to + row * arguments.x_stride;
+#pragma unroll 1
+        for (int k = static_cast<int>(threadIdx.x) % kAcross * 8; k < (arguments.x_stride - 16) / 2; k += kAcross * 8) {
+            auto* at = reinterpret_cast<uint4*>(row_of_x + k * 2);
+            if (m >= batch.M || begin + k >= end) {
+                *at = uint4{};
+            } else if (arguments.x_is_aligned) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+                *at = *reinterpret_cast<const uint4*>(from + k);
+#else
+                ptx::copy_async_streaming(at, from + k);
+#endif
+            } else {
+#pragma unroll 1
+                for (int e = 0; e < 8; ++e) reinterpret_cast<T*>(at)[e] = from[k + e];
+            }
+        }
+    }
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+    ptx::copy_async_wait_all();
+#endif
+}
+
+// The sum as it is written in the first line, one term after the other.
+template <class T>
+__device__ __forceinline__ float sum_by_definition(const MatMul4BitBatch& batch, const Weight4Bit& weight, int64_t m, int64_t n,
+                                                   int64_t begin, int64_t end) {
+    float sum = 0;
+    const auto* x = static_cast<const T*>(batch.x) + m * batch.ldx;
+#pragma unroll 1
+    for (int64_t k = begin; k < end; ++k) {
+        const int64_t i = n * batch.weights.K + k;
+        sum += to_float(x[k]) * (table_value(batch.weights, weight, code_of(weight, i)) * absmax_of_element(weight, i));
+    }
+    return sum;
+}
+
+// What a warp does for one weight, strip by strip.
+template <StreamKind Kind, class T, int Rows, int Stride>
+struct Multiplier {
+    using SharedMemory = Shared<T, Rows, Stride>;
+    using At = Shape<Rows>;
+    static constexpr int kGroups = At::kGroups, kBlocks = kBlocksOf<Kind, Rows>;
+    using Unit = StreamUnit<Kind, kBlocks>;
+    using Position = StreamPosition<Kind, kBlocks>;
+    using Totals = float[kStripsOfWarp][kGroups][4];
+
+    SharedMemory& shared;
+    const Arguments& arguments;
+    const Weight4Bit& weight;
+    const float nested_offset;
+    const int units;               // of this warp, in K
+    const unsigned char* first_x;  // this lane's in its first unit, of the first eight rows
+
+    // The 64 codes of a block of a strip as four operands of 16 x 16, and the statistics of this lane's two rows.
+    __device__ __forceinline__ void decode(uint32_t (&a)[4][4], float (&statistics)[2], const Unit& unit, int strip,
+                                           int block) const {
+        const uint32_t lane_part = PairTable<T, Stride>::lane_part();
+        const auto& table = shared.table;
+        constexpr int kSecond = Kind == StreamKind::kAny ? 2 : 1, kThird = 3 - kSecond;  // as transposed_codes() puts them
+#pragma unroll
+        for (int h = 0; h < 2; ++h) {
+            uint2 codes = unit.codes[2 * strip + h][block];
+            if constexpr (Kind == StreamKind::kAny) codes = transposed_codes(codes);
+            statistics[h] =
+                unit.statistic(2 * strip + h, kBlocks == 2 ? 0 : block, shared.nested_codebook, nested_offset, weight.is_nested);
+            a[0][h] = table.template get<0>(codes.x, lane_part);
+            a[0][h + 2] = table.template get<1>(codes.x, lane_part);
+            a[kSecond][h] = table.template get<2>(codes.x, lane_part);
+            a[kSecond][h + 2] = table.template get<3>(codes.x, lane_part);
+            a[kThird][h] = table.template get<0>(codes.y, lane_part);
+            a[kThird][h + 2] = table.template get<1>(codes.y, lane_part);
+            a[3][h] = table.template get<2>(codes.y, lane_part);
+            a[3][h + 2] = table.template get<3>(codes.y, lane_part);
+        }
+    }
+
+    // This lane's part of eight rows of x by 64 k: four operands of 16 x 8.
+    __device__ __forceinline__ void load_x(uint32_t (&b)[4][2], const unsigned char* x) const {
+        if constexpr (Kind == StreamKind::kAny) {
+#pragma unroll
+            for (int step = 0; step < 4; ++step) {
+                const uint2 words = *reinterpret_cast<const uint2*>(x + step * 32);
+                b[step][0] = words.x, b[step][1] = words.y;
+            }
+        } else {
+#pragma unroll
+            for (int half = 0; half < 2; ++half) {
+                const uint4 words = *reinterpret_cast<const uint4*>(x + half * 16);
+                b[2 * half][0] = words.x, b[2 * half][1] = words.y;
+                b[2 * half + 1][0] = words.z, b[2 * half + 1][1] = words.w;
+            }
+        }
+    }
+
+    // totals += (a * b) times the statistics, in lanes whose columns hold this product.
+    __device__ __forceinline__ void add(float (&totals)[4], const uint32_t (&a)[4][4], const uint32_t (&b)[4][2],
+                                        const float (&statistics)[2], bool is_mine) const {
+        if constexpr (Kind == StreamKind::kAny) {
+#pragma unroll
+            for (int step = 0; step < 4; ++step) {
+                float part[4] = {};
+                multiply_add(part, a[step], b[step], T{});
+#pragma unroll
+                for (int h = 0; h < 2; ++h) {
+                    const float statistic = __shfl_sync(0xffffffffu, statistics[h], (threadIdx.x & 28) + step);
+                    totals[2 * h] = fmaf(part[2 * h], statistic, totals[2 * h]);
+                    totals[2 * h + 1] = fmaf(part[2 * h + 1], statistic, totals[2 * h + 1]);
+                }
+            }
+        } else {
+            float part[4] = {};
+#pragma unroll
+            for (int step = 0; step < 4; ++step) multiply_add(part, a[step], b[step], T{});
+            if (is_mine) {
+#pragma unroll
+                for (int e = 0; e < 4; ++e) totals[e] = fmaf(part[e], statistics[e / 2], totals[e]);
+            }
+        }
+    }
+
+    // totals += the products of `Strips` strips with a unit. Of the two operands the one stays in registers that is larger.
+    template <int Strips>
+    __device__ __forceinline__ void add(Totals& totals, const Unit& unit, const unsigned char* x) const {
+        uint32_t b[4][2];
+        if constexpr (kBlocks == 2) load_x(b, x);
+#pragma unroll
+        for (int block = 0; block < 2; ++block) {
+            if constexpr (kGroups == 1) {
+                if constexpr (kBlocks == 1) load_x(b, x + block * 128);
+#pragma unroll
+                for (int s = 0; s < Strips; ++s) {
+                    uint32_t a[4][4];
+                    float statistics[2];
+                    decode(a, statistics, unit, s, block);
+                    add(totals[s][0], a, b, statistics, kBlocks == 1 || block == static_cast<int>(threadIdx.x) % 4 / 2);
+                }
+            } else {
+                uint32_t a[Strips][4][4];
+                float statistics[Strips][2];
+#pragma unroll
+                for (int s = 0; s < Strips; ++s) decode(a[s], statistics[s], unit, s, block);
+#pragma unroll
+                for (int group = 0; group < kGroups; ++group) {
+                    load_x(b, x + group * 8 * arguments.x_stride + block * 128);
+#pragma unroll
+                    for (int s = 0; s < Strips; ++s) add(totals[s][group], a[s], b, statistics[s], true);
+                }
+            }
+        }
+    }
+
+    // totals += the products of `Strips` strips with all units of this warp. The units in `ring` are the first ones, and `next`
+    // points to them: a unit that is used up makes room for the one that follows those in the ring, and after the last for the
+    // first ones of the strips from `next_strip` on.
+    template <int Strips>
+    __device__ __forceinline__ void run(Totals& totals, Unit (&ring)[At::kRing], Position& next, int next_strip,
+                                        int next_count) const {
+        if (units == 0) return;
+        const unsigned char* x = first_x;
+        int u = 0;
+        if constexpr (At::kRing == 1) {
+#pragma unroll 1
+            for (; u + 1 < units; ++u, x += kUnitDepth * 2) {
+                next.advance(1);
+                add<Strips>(totals, ring[0], x);
+                next.template load<Strips>(ring[0], 0);
+            }
+            next.seek(next_strip, next_count);
+            add<Strips>(totals, ring[0], x);
+            next.load(ring[0], 0);
+        } else {
+#pragma unroll 1
+            for (; u + 2 < units; u += 2, x += 2 * kUnitDepth * 2) {
+                next.advance(2);
+                add<Strips>(totals, ring[0], x);
+                next.template load<Strips>(ring[0], 0);
+                add<Strips>(totals, ring[At::kRing - 1], x + kUnitDepth * 2);
+                if (u + 3 < units) next.template load<Strips>(ring[At::kRing - 1], 1);
+            }
+            next.seek(next_strip, next_count);
+            add<Strips>(totals, ring[0], x);
+            next.load(ring[0], 0);
+            if (u + 1 < units) add<Strips>(totals, ring[At::kRing - 1], x + kUnitDepth * 2);
+            if (units > 1) next.load(ring[At::kRing - 1], 1);
+        }
+    }
+};
+
+template <class T, int Rows, int Stride>
+__device__ __forceinline__ void store_sums(Shared<T, Rows, Stride>& shared, const Arguments& arguments, int i, int strip,
+                                           int last_strip, int round, int place) {
+    using At = Shape<Rows>;
+    const MatMul4BitBatch& batch = arguments.batch;
+    const Weight4Bit& weight = batch.weights.at[i];
+    const int64_t begin = static_cast<int64_t>(blockIdx.y) * arguments.depth, end = min(batch.weights.K, begin + arguments.depth);
+    const float scale = scale_of_table<T>(weight);
+    const int first_m = static_cast<int>(blockIdx.z) * Rows, rows_of_x = min(static_cast<int>(batch.M) - first_m, Rows);
+#pragma unroll 1
+    for (int at = static_cast<int>(threadIdx.x); at < At::kRows * rows_of_x; at += kThreads) {
+        const int row = at % At::kRows, column = at / At::kRows, m = first_m + column;
+        // Rows of a warp lie together: in each round its first strips, or the second ones.
+        const int of_warp = row / (kStripRows * At::kStripsPerRound), in_warp = row % (kStripRows * At::kStripsPerRound);
+        const int64_t n = int64_t{strip + of_warp * kStripsOfWarp + round} * kStripRows + in_warp;
+        if (n >= min(weight.N, int64_t{last_strip} * kStripRows)) continue;
+        float sum = 0;
+#pragma unroll
+        for (int w = 0; w < At::kDepthWarps; ++w) sum += shared.sums[place][w][column][row];
+        sum /= scale;
+        // Infinite statistics, and sums whose terms overflow but not their products with the statistic.
+        if (!(fabsf(sum) < INFINITY)) sum = sum_by_definition<T>(batch, weight, m, n, begin, end);
+        if (gridDim.y > 1)
+            batch.partials[(static_cast<int64_t>(blockIdx.y) * batch.M + m) * arguments.columns + batch.columns[i] + n] = sum;
+        else store<T>(batch.outputs[i], m, n, sum);
+    }
+}
+
+// Multiplies strips [first, last) of weight i, the block's first one or another.
+template <StreamKind Kind, class T, int Rows, int Stride>
+__device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const Arguments& arguments, int i, int first, int last,
+                                         bool is_first) {
+    using At = Shape<Rows>;
+    const MatMul4BitBatch& batch = arguments.batch;
+    const Weight4Bit& weight = batch.weights.at[i];
+    // By way of a shuffle the compiler knows that a warp's number, and what follows from it, is the same for all its lanes.
+    const int warp = __shfl_sync(0xffffffffu, static_cast<int>(threadIdx.x) / 32, 0);
+    const int depth_warp = warp % At::kDepthWarps, row_warp = warp / At::kDepthWarps;
+    const int64_t K = batch.weights.K;
+    const auto begin = static_cast<int>(blockIdx.y) * arguments.depth;
+    const auto end = static_cast<int>(min(K, static_cast<int64_t>(begin) + arguments.depth));
+    const int units_of_block = (end - begin + kUnitDepth - 1) / kUnitDepth;
+    const int first_unit = units_of_block * depth_warp / At::kDepthWarps;
+    const int units = units_of_block * (depth_warp + 1) / At::kDepthWarps - first_unit;
+
+    // The first weight's own table is there, and the others' if it is the same.
+    const Weight4Bit& before = batch.weights.at[is_first ? i : i - 1];
+    const bool has_table = is_first ? weight.custom == nullptr : weight.custom == before.custom && weight.is_fp4 == before.is_fp4;
+    if (!has_table) shared.table.template fill<kThreads>(batch.weights, weight);
+    constexpr int kBlocks = kBlocksOf<Kind, Rows>;
+    StreamUnit<Kind, kBlocks> ring[At::kRing];
+    StreamPosition<Kind, kBlocks> next(weight, K, begin + first_unit * kUnitDepth, end);
+    next.seek(first + row_warp * kStripsOfWarp, last - first - row_warp * kStripsOfWarp);
+    if (units > 0) next.load(ring[0], 0);
+    if (At::kRing == 2 && units > 1) next.load(ring[At::kRing - 1], 1);
+
+    if (weight.is_nested) shared.nested_codebook[threadIdx.x] = weight.statistics.nested_codebook[threadIdx.x];
+    const int rows = Rows <= 8 ? static_cast<int>(batch.M) : Rows;
+    if (is_first) stage_x<T, Rows>(shared.x(), arguments, rows, begin, end);
+    __syncthreads();
+
+    // Columns of the product that nobody asked for are the last one's, and are not stored.
+    const int column = ptx::lane_id() / 4, t = ptx::lane_id() % 4, row_of_x = min(kBlocks == 2 ? column % 4 : column, rows - 1);
+    const int k_of_x = first_unit * kUnitDepth + (kBlocks == 2 ? column / 4 * 64 : 0) + t * (Kind == StreamKind::kAny ? 4 : 16);
+    const Multiplier<Kind, T, Rows, Stride> multiplier{shared, arguments,
+                                                       weight, weight.is_nested ? *weight.statistics.nested_offset : 0.0f,
+                                                       units,  shared.x() + row_of_x * arguments.x_stride + k_of_x * 2};
+#pragma unroll 1
+    for (int strip = first; strip < last; strip += At::kStrips) {
+        const int lane = ptx::lane_id();
+        float totals[kStripsOfWarp][At::kGroups][4] = {};
+        const int place = (strip - first) / At::kStrips % At::kPlaces;
+        const int mine = strip + row_warp * kStripsOfWarp, next_strip = mine + At::kStrips;
+        if (last - mine >= 2) multiplier.template run<2>(totals, ring, next, next_strip, last - next_strip);
+        else if (last - mine == 1) multiplier.template run<1>(totals, ring, next, next_strip, last - next_strip);
+#pragma unroll
+        for (int round = 0; round < kStripsOfWarp / At::kStripsPerRound; ++round) {
+#pragma unroll
+            for (int s = 0; s < At::kStripsPerRound; ++s)
+#pragma unroll
+                for (int group = 0; group < At::kGroups; ++group)
+#pragma unroll
+                    for (int e = 0; e < 4; ++e) {
+                        const int m = 8 * group + lane % 4 * 2 + (e & 1);
+                        const int row = (row_warp * At::kStripsPerRound + s) * kStripRows + lane / 4 + 8 * (e >> 1);
+                        float total = totals[round * At::kStripsPerRound + s][group][e];
+                        if constexpr (kBlocks == 2) total += __shfl_xor_sync(0xffffffffu, total, 2);
+                        if (m < rows) shared.sums[place][depth_warp][m][row] = total;
+                    }
+            __syncthreads();
+            store_sums(shared, arguments, i, strip, last, round, place);
+            // With two places by turns, what is overwritten next was read before the barrier above.
+            if constexpr (At::kPlaces == 1) __syncthreads();
+        }
+    }
+}
+
+// The strips of this block, weight by weight.
+template <StreamKind Kind, class T, int Rows, int Stride>
+__device__ __forceinline__ void multiply_strips(const Arguments& arguments) {
+    auto& shared = shared_memory<Shared<T, Rows, Stride>>();
+    const MatMul4BitBatch& batch = arguments.batch;
+    const int part = static_cast<int>(blockIdx.x);
+    const int first = part * arguments.strips + min(part, arguments.longer_parts);
+    const int last = first + arguments.strips + (part < arguments.longer_parts ? 1 : 0);
+    ptx::grid_dependency_launch();
+    int i = weight_of_tile(batch.weights, first);
+    if (batch.weights.at[i].custom == nullptr) shared.table.template fill<kThreads>(batch.weights, batch.weights.at[i]);
+    ptx::grid_dependency_wait();
+
+#pragma unroll 1
+    for (int strip = first; strip < last; ++i) {
+        const Weight4Bit& weight = batch.weights.at[i];
+        const int first_of_weight = static_cast<int>(weight.first);
+        const int end = i + 1 < batch.weights.count ? min(last, static_cast<int>(batch.weights.at[i + 1].first)) : last;
+        multiply<Kind>(shared, arguments, i, strip - first_of_weight, end - first_of_weight, strip == first);
+        strip = end;
+    }
+}
+
+// Blocks: ranges of strips, equal but for one, by splits of K, by 32 rows of x.
+template <StreamKind Kind, class T, int Rows, int Stride>
+__global__ void __launch_bounds__(kThreads, Rows <= 4 && Kind != StreamKind::kNested ? kBlocksAtOnce : 1)
+    matmul_4bit_stream_kernel(const __grid_constant__ Arguments arguments) {
+#if defined(__CUDA_ARCH__)
+    constexpr bool kIsLarge = __CUDA_ARCH__ == 800 || __CUDA_ARCH__ >= 900;
+    constexpr bool kHasType = __CUDA_ARCH__ >= 800 || std::is_same_v<T, __half>;
+    if constexpr (!kHasType || (Stride == 256) != kIsLarge) __trap();  // never launched here
+    else
+#endif
+        multiply_strips<Kind, T, Rows, Stride>(arguments);
+}
+
+// ---- launching ------------------------------------------------------------------------------------------------------------------
+
+// What the device lends to a block, and how many blocks there are room for.
+struct Device {
+    int architecture = 0, multiprocessors = 0, shared_bytes = 0;
+
+    static cudaError_t current(Device* device) {
+        int ordinal = 0;
+        cudaError_t status = cudaGetDevice(&ordinal);
+        if (status == cudaSuccess) status = architecture_of_device(&device->architecture);
+        if (status == cudaSuccess)
+            status = cudaDeviceGetAttribute(&device->multiprocessors, cudaDevAttrMultiProcessorCount, ordinal);
+        if (status == cudaSuccess)
+            status = cudaDeviceGetAttribute(&device->shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal);
+        return status;
+    }
+    bool has_large_blocks() const { return architecture == 80 || architecture >= 90; }
+};
+
+// How strips and K are shared among blocks.
+struct Partition {
+    int64_t parts, splits, depth;
+};
+
+// Calls f(std::integral_constant<int, Rows>, std::integral_constant<int, Stride>) with those of the kernel for M rows of x.
+template <class F>
+auto with_shape(int64_t M, const Device& device, const F& f) {
+    const auto with_stride = [&](auto rows) {
+        return device.has_large_blocks() ? f(rows, std::integral_constant<int, 256>{})
+                                         : f(rows, std::integral_constant<int, 128>{});
+    };
+    if (M <= 4) return with_stride(std::integral_constant<int, 4>{});
+    if (M <= 8) return with_stride(std::integral_constant<int, 8>{});
+    if (M <= 16) return with_stride(std::integral_constant<int, 16>{});
+    return with_stride(std::integral_constant<int, 32>{});
+}
+
+// The deepest part of K whose activations fit a block's shared memory. Their number counts as a power of two, so that the split
+// depends on little.
+int64_t deepest_of(int64_t M, const Device& device) {
+    return with_shape(M, device, [&](auto rows, auto stride) {
+        const int64_t room = device.shared_bytes - static_cast<int64_t>(sizeof(Shared<__half, rows(), stride()>));
+        const int64_t staged = rows() <= 8 ? static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(M))) : rows();
+        return (room / staged - 16) / (2 * kUnitDepth) * kUnitDepth;
+    });
+}
+
+Partition partition_of(int64_t strips, int64_t M, int64_t K, const Device& device) {
+    const int64_t at_a_time = with_shape(M, device, [](auto rows, auto) { return int64_t{Shape<rows()>::kStrips}; });
+    // Splits of K cost a launch that adds them up: for few rows of x only where 4096 of K are left to each.
+    const int64_t least_depth = M <= 8 ? 4096 : 512;
+    const int64_t parts = std::clamp<int64_t>(ceil_div(strips, at_a_time), 1, device.multiprocessors);
+    const int64_t useful = std::max<int64_t>(1, std::min(device.multiprocessors / parts, K / least_depth));
+    const int64_t depth = K == 0 ? kUnitDepth : depth_of_split(K, std::max(useful, ceil_div(K, deepest_of(M, device))), kUnitDepth);
+    return {parts, ceil_div(K, depth), depth};
+}
+
+StreamKind kind_of(const Weight4Bit& weight, int64_t K) {
+    const auto address = reinterpret_cast<uintptr_t>(weight.statistics.absmax);
+    const bool is_regular = K % kUnitDepth == 0 && weight.statistics.shift == 6 && address % (weight.is_nested ? 2 : 8) == 0 &&
+                            (!weight.is_nested || weight.statistics.nested_shift > 0);
+    return !is_regular ? StreamKind::kAny : weight.is_nested ? StreamKind::kNested : StreamKind::kPlain;
+}
+
+// Weights of one kind have a kernel of their own; others meet in the one for all.
+StreamKind kind_of(const Weights4Bit& weights) {
+    StreamKind kind = kind_of(weights.at[0], weights.K);
+    for (int32_t i = 1; i < weights.count; ++i)
+        if (kind_of(weights.at[i], weights.K) != kind) kind = StreamKind::kAny;
+    return kind;
+}
+
+template <class T, int Rows, int Stride>
+cudaError_t run(const Arguments& arguments, const Partition& partition, cudaStream_t stream) {
+    const MatMul4BitBatch& batch = arguments.batch;
+    const int64_t rows = Rows <= 8 ? batch.M : Rows;
+    const Launch at{.grid = dim3(static_cast<unsigned>(partition.parts), static_cast<unsigned>(partition.splits),
+                                 static_cast<unsigned>(ceil_div(batch.M, Rows))),
+                    .block = kThreads,
+                    .shared_bytes = sizeof(Shared<T, Rows, Stride>) + static_cast<size_t>(rows * arguments.x_stride),
+                    .stream = stream,
+                    .overlaps_predecessor = true};
+    switch (kind_of(batch.weights)) {
+        case StreamKind::kPlain:
+            return launch(at, matmul_4bit_stream_kernel<StreamKind::kPlain, T, Rows, Stride>, arguments);
+        case StreamKind::kNested:
+            return launch(at, matmul_4bit_stream_kernel<StreamKind::kNested, T, Rows, Stride>, arguments);
+        case StreamKind::kAny:
+            return launch(at, matmul_4bit_stream_kernel<StreamKind::kAny, T, Rows, Stride>, arguments);
+    }
+    return cudaErrorInvalidValue;
+}
+
+}  // namespace
+
+// Whether shared memory has room for rows of x of a depth that is worth it.
+bool matmul_4bit_stream_can(const MatMul4Bit& op) {
+    Device device;
+    return Device::current(&device) == cudaSuccess && deepest_of(op.M, device) >= std::min<int64_t>(op.K, 512);
+}
+
+// From N, K, the device and which power of two M is below.
+int64_t matmul_4bit_stream_splits(const MatMul4Bit& op) {
+    Device device;
+    if (Device::current(&device) != cudaSuccess) return 1;
+    int64_t strips = 0;
+    for (int64_t i = 0; i < op.count; ++i) strips += ceil_div(op.weights[i].N, kStripRows);
+    return partition_of(strips, op.M, op.K, device).splits;
+}
+
+cudaError_t matmul_4bit_stream(const MatMul4BitBatch& batch, cudaStream_t stream) {
+    Device device;
+    const cudaError_t found = Device::current(&device);
+    if (found != cudaSuccess) return found;
+    const int32_t last = batch.weights.count - 1;
+    const int64_t K = batch.weights.K;
+    Partition partition = partition_of(batch.tiles, batch.M, K, device);
+    partition.depth = depth_of_split(K, batch.splits, kUnitDepth);
+    partition.splits = ceil_div(K, partition.depth);
+    const Arguments arguments{.batch = batch,
+                              .columns = batch.columns[last] + batch.weights.at[last].N,
+                              .strips = static_cast<int32_t>(batch.tiles / partition.parts),
+                              .longer_parts = static_cast<int32_t>(batch.tiles % partition.parts),
+                              .depth = static_cast<int32_t>(partition.depth),
+                              .x_stride = x_stride_of(std::min(partition.depth, K)),
+                              .x_is_aligned = reinterpret_cast<uintptr_t>(batch.x) % 16 == 0 && batch.ldx % 8 == 0};
+    const cudaError_t status = with_shape(batch.M, device, [&](auto rows, auto stride) {
+        return batch.dtype == DType::kFloat16 ? run<__half, rows(), stride()>(arguments, partition, stream)
+                                              : run<__nv_bfloat16, rows(), stride()>(arguments, partition, stream);
+    });
+    if (status != cudaSuccess || partition.splits == 1) return status;
+    Partials partials{.sums = batch.partials,
+                      .splits = partition.splits,
+                      .M = batch.M,
+                      .columns = arguments.columns,
+                      .count = batch.weights.count,
+                      .at = {}};
+    static_assert(kWeightsPerLaunch <= Partials::kMost);
+    for (int32_t i = 0; i <= last; ++i) partials.at[i] = {batch.outputs[i], batch.columns[i]};
+    return add_partials(partials, batch.dtype, stream);
+}
+
+}  // namespace halfbyte::cuda

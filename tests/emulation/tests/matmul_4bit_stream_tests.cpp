@@ -1,0 +1,263 @@
+// The kernel "stream" of the 4-bit product: against its own definition, whose table is rounded, within the bound of float32 sums;
+// and against the exact product, where it must lose less than dequantizing to 16 bits and multiplying.
+#include <algorithm>
+
+#include "cuda/kernel_choice.h"
+#include "cuda/kernels.h"
+#include "tests/products.h"
+
+using namespace halfbyte;
+using test::Format4Bit;
+
+namespace {
+
+class AskForStream {
+   public:
+    AskForStream() { cuda::ask_for_kernel("matmul_4bit", "stream"); }
+    AskForStream(const AskForStream&) = delete;
+    AskForStream& operator=(const AskForStream&) = delete;
+    ~AskForStream() { cuda::ask_for_kernel("matmul_4bit", ""); }
+};
+
+struct Case {
+    int64_t M, K;
+    std::vector<int64_t> N;
+    std::vector<Format4Bit> formats = {{}};
+    bool bias = false;
+    int64_t gap = 0, skew = 0;
+};
+
+// What table values become: times a constant, rounded to the type, divided again.
+double rounded_table_value(float value, int64_t quant_type, float largest, DType dtype) {
+    float scale = 1;
+    if (quant_type == HALFBYTE_QUANT_TYPE_NF4) scale = dtype == DType::kFloat16 ? 1.3661918640136719f : 1.4367141723632812f;
+    else if (quant_type == HALFBYTE_QUANT_TYPE_FP4) scale = 1.5f;
+    else if (dtype == DType::kFloat16) scale = std::ldexp(1.0f, 13 - std::ilogb(largest));
+    return test::round_to(dtype, value * scale) / static_cast<double>(scale);
+}
+
+struct Product {
+    std::vector<double> y;  // [M, N], as all of them
+    std::vector<test::Sum> own, exact;
+    std::vector<double> dequantized;  // of weights rounded to the type, before y is rounded
+};
+
+using Spoil = void (*)(std::vector<double>&, int64_t K);
+
+// One call of all weights of a case.
+std::vector<Product> multiply(const Case& at, DType dtype, uint64_t seed = 7, Spoil spoil = nullptr) {
+    const AskForStream ask;
+    test::Random random(seed * 1000003 + static_cast<uint64_t>(at.M * 31 + at.K));
+    std::vector<double> x = test::random_values(random, at.M * at.K, dtype);
+    if (spoil != nullptr) spoil(x, at.K);
+    test::DeviceMatrix device_x(dtype, at.M, at.K, at.gap, at.skew);
+    device_x.upload(x);
+
+    std::vector<std::unique_ptr<test::RandomWeight4Bit>> weights;
+    std::vector<std::unique_ptr<test::DeviceMatrix>> outputs, biases;
+    std::vector<std::vector<double>> bias_values;
+    std::vector<halfbyte_weight_4bit> descriptors;
+    std::vector<halfbyte_output> targets;
+    for (size_t i = 0; i < at.N.size(); ++i) {
+        weights.push_back(std::make_unique<test::RandomWeight4Bit>(at.N[i], at.K, at.formats[i % at.formats.size()], seed + i));
+        descriptors.push_back(weights[i]->descriptor());
+        outputs.push_back(std::make_unique<test::DeviceMatrix>(dtype, at.M, at.N[i], at.gap));
+        const DType bias_dtype = test::kProductTypes[i % 3];
+        biases.push_back(std::make_unique<test::DeviceMatrix>(bias_dtype, 1, at.N[i]));
+        bias_values.push_back(test::random_values(random, at.N[i], bias_dtype));
+        biases[i]->upload(bias_values[i]);
+        targets.push_back(
+            {outputs[i]->data(), outputs[i]->ld(), at.bias ? biases[i]->data() : nullptr, static_cast<int64_t>(bias_dtype)});
+    }
+    MatMul4Bit op{static_cast<int64_t>(at.N.size()), descriptors.data(), nullptr, dtype, at.M, at.K, at.K, 0, nullptr, nullptr};
+    const test::Buffer<uint8_t> workspace(static_cast<size_t>(cuda::matmul_4bit_workspace(op)));
+    op.x = device_x.data();
+    op.ldx = device_x.ld();
+    op.outputs = targets.data();
+    op.workspace = workspace.data();
+    EXPECT_SUCCESS(cuda::matmul_4bit(op, nullptr));
+
+    std::vector<Product> products(at.N.size());
+    for (size_t i = 0; i < at.N.size(); ++i) {
+        Product& product = products[i];
+        const test::RandomWeight4Bit& weight = *weights[i];
+        const auto quant_type = weight.descriptor().quant_type;
+        float largest = 0;
+        for (const float value : weight.table) largest = std::max(largest, std::abs(value));
+        double table[16];
+        for (size_t code = 0; code < 16; ++code) table[code] = rounded_table_value(weight.table[code], quant_type, largest, dtype);
+        product.y = outputs[i]->download();
+        EXPECT(outputs[i]->gaps_are_untouched());
+        product.own.resize(static_cast<size_t>(at.M * at.N[i]));
+        product.exact = product.own;
+        product.dequantized.resize(product.own.size());
+        for (int64_t m = 0; m < at.M; ++m)
+            for (int64_t n = 0; n < at.N[i]; ++n) {
+                const auto to = static_cast<size_t>(m * at.N[i] + n);
+                if (at.bias) product.own[to].add(bias_values[i][static_cast<size_t>(n)]);
+                product.exact[to] = product.own[to];
+                product.dequantized[to] = product.own[to].value;
+                for (int64_t k = 0; k < at.K; ++k) {
+                    const auto element = static_cast<size_t>(n * at.K + k);
+                    const double activation = x[static_cast<size_t>(m * at.K + k)];
+                    product.own[to].add(activation * (table[weight.codes[element]] * weight.statistics[element]));
+                    product.exact[to].add(activation * weight.values[element]);
+                    product.dequantized[to] += activation * test::round_to(dtype, static_cast<float>(weight.values[element]));
+                }
+            }
+    }
+    return products;
+}
+
+void check(const Case& at, DType dtype, Spoil spoil = nullptr) {
+    const std::vector<Product> products = multiply(at, dtype, 7, spoil);
+    for (size_t i = 0; i < products.size(); ++i) {
+        const std::string wrong = test::first_wrong(products[i].y, products[i].own, at.K, dtype);
+        if (!wrong.empty())
+            test::fail(__FILE__, __LINE__,
+                       "M=" + std::to_string(at.M) + " N=" + std::to_string(at.N[i]) + " K=" + std::to_string(at.K) + " dtype " +
+                           std::to_string(static_cast<int>(dtype)) + " weight " + std::to_string(i) + ": " + wrong);
+    }
+}
+
+constexpr DType kTypes[] = {DType::kFloat16, DType::kBFloat16};
+
+std::vector<Format4Bit> all_formats() {
+    std::vector<Format4Bit> formats;
+    for (const bool nested : {false, true})
+        for (const int32_t type : {HALFBYTE_QUANT_TYPE_NF4, HALFBYTE_QUANT_TYPE_FP4, HALFBYTE_QUANT_TYPE_CUSTOM})
+            for (const int64_t blocksize : {64, 32, 128, 4096}) formats.push_back({type, blocksize, nested});
+    return formats;
+}
+
+}  // namespace
+
+TEST(matmul_4bit_stream_of_every_m) {
+    for (const DType dtype : kTypes)
+        for (const int64_t M : {1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 32, 33, 63, 64}) {
+            check({M, 256, {33}}, dtype);
+            check({M, 80, {17}}, dtype);
+        }
+}
+
+TEST(matmul_4bit_stream_of_every_shape) {
+    for (const DType dtype : kTypes)
+        for (const int64_t K : {16, 48, 64, 80, 128, 320, 384, 1152})
+            for (const int64_t N : {1, 5, 16, 17, 33, 130}) check({N % 2 == 0 ? 3 : 6, K, {N}}, dtype);
+}
+
+TEST(matmul_4bit_stream_of_rows_that_are_not_whole_blocks) {
+    for (const DType dtype : kTypes)
+        for (const int64_t M : {1, 9}) check({M, 4304, {37}, {{HALFBYTE_QUANT_TYPE_NF4, 64, M == 1}}}, dtype);
+}
+
+TEST(matmul_4bit_stream_of_every_format) {
+    for (const DType dtype : kTypes)
+        for (const Format4Bit& format : all_formats())
+            for (const int64_t M : {1, 6, 20}) check({M, 384, {50}, {format}, true, 3}, dtype);
+}
+
+TEST(matmul_4bit_stream_of_mixed_weights) {
+    const std::vector<int64_t> rows = {40, 16, 1, 0, 200, 33, 5, 64, 17, 3};
+    for (const DType dtype : kTypes)
+        for (const int64_t M : {1, 7, 12, 64}) {
+            check({M, 256, rows, {{}, {HALFBYTE_QUANT_TYPE_FP4}, {HALFBYTE_QUANT_TYPE_CUSTOM}}, true}, dtype);
+            check({M, 256, rows, {{HALFBYTE_QUANT_TYPE_FP4, 64, true}, {HALFBYTE_QUANT_TYPE_NF4, 64, true}}, true, 1}, dtype);
+            check({M, 96, rows, all_formats(), true}, dtype);
+        }
+}
+
+// More strips than blocks: a block's ring runs on from strip to strip, whatever the number of units of a warp.
+TEST(matmul_4bit_stream_of_many_strips) {
+    for (const int64_t K : {128, 1024, 2048, 3200}) check({2, K, {16 * 132 * 2 + 70}}, DType::kBFloat16);
+    check({5, 1280, {16 * 132 * 3 + 1}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, DType::kFloat16);
+}
+
+TEST(matmul_4bit_stream_split_in_depth) {
+    for (const DType dtype : kTypes) {
+        check({1, 8192, {20, 7}, {{}, {HALFBYTE_QUANT_TYPE_FP4}}, true, 2}, dtype);
+        check({16, 4096, {70}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype);
+        check({40, 2048, {20}, {{HALFBYTE_QUANT_TYPE_FP4, 32, true}}, true}, dtype);
+    }
+}
+
+TEST(matmul_4bit_stream_of_unaligned_matrices) {
+    for (const DType dtype : kTypes)
+        for (const int64_t M : {1, 9}) {
+            check({M, 128, {40}, {{}}, true, 1, 1}, dtype);
+            check({M, 128, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, false, 8}}, true, 8, 1}, dtype);
+        }
+}
+
+TEST(matmul_4bit_stream_of_infinities) {
+    const Spoil spoil = [](std::vector<double>& x, int64_t K) {
+        x[7] = std::numeric_limits<double>::quiet_NaN();
+        x[static_cast<size_t>(K + 63)] = std::numeric_limits<double>::infinity();
+        x[static_cast<size_t>(2 * K + 40)] = -std::numeric_limits<double>::infinity();
+    };
+    for (const DType dtype : kTypes)
+        for (const int64_t M : {3, 6, 20})
+            for (const int64_t K : {80, 128}) check({M, K, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype, spoil);
+}
+
+// Products with scaled table values overflow; with the statistic they would not have.
+TEST(matmul_4bit_stream_of_large_activations) {
+    const Spoil spoil = [](std::vector<double>& x, int64_t K) {
+        std::fill(x.begin(), x.end(), 0.0);
+        for (size_t i = 9; i < x.size(); i += static_cast<size_t>(K)) x[i] = test::round_to(DType::kBFloat16, 3e38f);
+    };
+    for (const int64_t K : {80, 128}) check({2, K, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, DType::kBFloat16, spoil);
+}
+
+TEST(matmul_4bit_stream_of_tiny_activations) {
+    const Spoil spoil = [](std::vector<double>& x, int64_t) {
+        for (double& value : x) value = test::round_to(DType::kBFloat16, static_cast<float>(value * 1e-38));
+    };
+    for (const int64_t M : {1, 9}) check({M, 128, {20}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, DType::kBFloat16, spoil);
+}
+
+// On GPUs whose blocks have less shared memory the table is packed more densely; sm_75 multiplies no bfloat16.
+TEST(matmul_4bit_stream_before_sm_90) {
+    for (const int architecture : {75, 80, 86, 89}) {
+        const test::Architecture before(architecture);
+        for (const DType dtype : kTypes)
+            if (architecture >= 80 || dtype == DType::kFloat16)
+                for (const int64_t M : {1, 6, 9})
+                    for (const int64_t K : {80, 256})
+                        check({M, K, {40, 7}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 64, true}}, true}, dtype);
+    }
+}
+
+// The table loses less than half of what weights rounded to 16 bits lose; here both results are rounded to the type as well.
+TEST(matmul_4bit_stream_is_closer_than_dequantized_weights) {
+    for (const DType dtype : kTypes)
+        for (const int64_t M : {1, 2, 3, 4}) {
+            double own = 0, dequantized = 0;
+            for (uint64_t seed = 1; seed <= 3; ++seed)
+                for (const Product& product : multiply({M, 1024, {256}}, dtype, seed))
+                    for (size_t i = 0; i < product.y.size(); ++i) {
+                        const double rounded = test::round_to(dtype, static_cast<float>(product.dequantized[i]));
+                        own += std::pow(product.y[i] - product.exact[i].value, 2);
+                        dequantized += std::pow(rounded - product.exact[i].value, 2);
+                    }
+            EXPECT(own < 0.8 * dequantized);
+        }
+}
+
+// What the file comment of the kernel promises: nothing conflicts, and codes and statistics are read once.
+TEST(matmul_4bit_stream_without_conflicts) {
+    test::run_in_order({});
+    for (const DType dtype : kTypes)
+        for (const int64_t M : {1, 4, 8, 16}) {
+            halfbyte::emulation::start_counting();
+            check({M, 1024, {64}}, dtype);
+            const auto counts = halfbyte::emulation::stop_counting();
+            EXPECT(!counts.empty());
+            for (const auto& [kernel, count] : counts) {
+                if (kernel.find("matmul_4bit_stream_kernel") == std::string::npos) continue;
+                EXPECT_EQUAL(count.bank_conflicts, 0);
+                EXPECT_EQUAL(count.mma, 64 / 16 * ((M + 7) / 8) * 1024 / 16);
+                EXPECT_EQUAL(count.permutes, 64 * 1024 / 2 / 32);
+            }
+        }
+}
