@@ -31,8 +31,8 @@
 
 #include "core/formats.h"
 #include "cuda/device/launch.cuh"
+#include "cuda/device/multiply_add.cuh"
 #include "cuda/device/pair_table.cuh"
-#include "cuda/device/planes.cuh"
 #include "cuda/device/ptx.cuh"
 #include "cuda/device/smem.cuh"
 #include "cuda/device/weight_stream.cuh"

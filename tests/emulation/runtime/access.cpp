@@ -120,11 +120,6 @@ inline void observe(const void* p, size_t size, bool write, const void* code) {
     void __tsan_volatile_write##size(void* p) { observe(p, size, true, __builtin_return_address(0)); }
 
 extern "C" {
-// Atomics are of launchers: initialized once, read by any thread.
-uint8_t __tsan_atomic8_load(const volatile uint8_t* p, int) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
-uint64_t __tsan_atomic64_load(const volatile uint64_t* p, int) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
-void __tsan_atomic64_store(volatile uint64_t* p, uint64_t value, int) { __atomic_store_n(p, value, __ATOMIC_SEQ_CST); }
-
 void __tsan_init() {}
 void __tsan_func_entry(void*) {}
 void __tsan_func_exit() {}
