@@ -18,7 +18,7 @@
 // two above M.
 //
 // Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested 0.016). In the main loop per weight and lane on sm_90a,
-// up to four rows of x: 1.47 instructions issued, 0.55 for integers and permutes, 0.72 in accesses of 32 bits to shared and global
+// up to four rows of x: 1.47 instructions issued, 0.56 for integers and permutes, 0.72 in accesses of 32 bits to shared and global
 // memory (sass_budget.sh counts them): lookup 0.5 of the latter, packed words 0.125, x 0.0625, statistics 0.03. With five to eight
 // rows 0.81: x and statistics take twice as much. An H200 reads 31 weights per cycle and multiprocessor, which leaves 1.02 of such
 // accesses each.
