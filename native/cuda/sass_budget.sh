@@ -20,8 +20,12 @@ matmul_4bit_stream sm_90a stream_kernelILNS0_10StreamKindE0E6__halfLi4ELi256E   
 matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE0E13__nv_bfloat16Li4ELi256E 1.5 0.7 0.8
 matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE0E6__halfLi4ELi256E         1.5 0.7 0.8
 '
-# object, architecture, kernel: what must contain warpgroup products
-readonly must_have_wgmma=''
+# object, architecture, kernel: each that matches must contain warpgroup products
+readonly must_have_wgmma='
+matmul_4bit_wgmma            sm_90a matmul_4bit_wgmma_kernel
+matmul_4bit_transposed_wgmma sm_90a matmul_4bit_transposed_wgmma_kernel
+matmul_16bit_wgmma           sm_90a matmul_16bit_wgmma_kernel
+'
 
 # Prints the counts of the first kernel that matches; what it prints ends with "ok" or with what is wrong.
 count() {
@@ -76,9 +80,14 @@ done <<<"$budgets"
 while read -r object architecture kernel; do
     [[ -n $object ]] || continue
     "$cuobjdump" --dump-sass --gpu-architecture "$architecture" "$folder/$object.o" |
-        awk -v kernel="$kernel" '/Function : / { here = $0 ~ kernel } here && /HGMMA|IGMMA/ { found = 1 } END { exit !found }' || {
-        echo "$architecture $kernel: no warpgroup products"
-        status=1
-    }
+        awk -v kernel="$kernel" -v architecture="$architecture" '
+            function finish() { if (here) { kernels++; if (!products) without++ } }
+            /Function : / { finish(); here = $0 ~ kernel; products = 0 }
+            here && /[HI]GMMA/ { products++ }
+            END {
+                finish()
+                printf "%-7s %s: %d kernels, %d of them without warpgroup products\n", architecture, kernel, kernels, without
+                exit !kernels || without
+            }' || status=1
 done <<<"$must_have_wgmma"
 exit "$status"
