@@ -47,10 +47,11 @@ bool has_tensor_map_of_x(const MatMul4Bit& op) { return has_tensor_map(op.x, op.
 // From the first row down: the first that can, is best and takes the weight. Why each stands where it stands is in docs/kernels.md.
 const Kernel kKernels[] = {
     {.name = "stream",
+     // It counts the elements of 32 rows of a weight in 32 bits, and the parts of K, which may be 512 deep, along y of the grid.
      .can =
          [](const MatMul4Bit& op, int architecture) {
              return is_16_bit(op) && has_tensor_type(op, architecture) && op.M <= kStreamMost && op.K > 0 && op.K % 16 == 0 &&
-                    matmul_4bit_stream_can(op);
+                    op.K < 1 << 25 && matmul_4bit_stream_can(op);
          },
      .best = always,
      .takes_x = any_x,
@@ -64,8 +65,8 @@ const Kernel kKernels[] = {
      .workspace = partial_sums<matmul_4bit_stream_splits>,
      .run = matmul_4bit_stream},
     {.name = "rows",
-     .can = always,
-     .best = [](const MatMul4Bit& op, int) { return op.M <= kRowsMost; },
+     .can = [](const MatMul4Bit& op, int) { return op.M <= kRowsMost; },
+     .best = always,
      .takes_x = any_x,
      .takes = any_weight,
      .rows_of_tile = kRowsTile,

@@ -33,8 +33,13 @@ struct Launch {
 template <class... Parameters, class... Arguments>
 cudaError_t launch(const Launch& at, void (*kernel)(Parameters...), Arguments&&... arguments) {
     if (at.shared_bytes > kSharedWithoutAsking) {
-        const cudaError_t status = cudaFuncSetAttribute(
-            reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(at.shared_bytes));
+        // All that the device lends, and not what this launch needs: the limit is the kernel's, and a thread that launches it with
+        // less would lower it between another's asking and launching.
+        int device = 0, most = 0;
+        cudaError_t status = cudaGetDevice(&device);
+        if (status == cudaSuccess) status = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+        if (status == cudaSuccess)
+            status = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, most);
         if (status != cudaSuccess) return status;
     }
     cudaLaunchAttribute attributes[2] = {};

@@ -26,6 +26,8 @@ cudaError_t in_turn(uint32_t* turn, uint32_t* sums, unsigned blocks);
 cudaError_t transpose(const uint32_t* input, uint32_t* output, int pitch);
 // output[i] = input[i] for n vectors of 16 bytes.
 cudaError_t copy_vectors(const uint4* input, uint4* output, unsigned n);
+// A kernel is launched with 60 KB of shared memory, then with 50, then with 60 by one who has asked before the second launch.
+cudaError_t shared_memory_asked_for_in_turns(uint32_t* result);
 
 // ---- overlapping kernels (overlap.cu) ------------------------------------------------------------------------------------------
 

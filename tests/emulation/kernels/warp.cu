@@ -106,6 +106,12 @@ __global__ void copy_vectors_kernel(const uint4* input, uint4* output, unsigned 
         ptx::store_streaming(output + i, ptx::load_streaming(input + i));
 }
 
+__global__ void last_word_kernel(uint32_t* result, unsigned words) {
+    uint32_t* shared = &shared_memory<uint32_t>();
+    shared[words - 1] = words;
+    *result = shared[words - 1];
+}
+
 }  // namespace
 
 cudaError_t sum_blocks(const int32_t* input, int32_t* sums, unsigned blocks) {
@@ -129,4 +135,15 @@ cudaError_t transpose(const uint32_t* input, uint32_t* output, int pitch) {
 }
 cudaError_t copy_vectors(const uint4* input, uint4* output, unsigned n) {
     return launch({.grid = 2, .block = 64}, copy_vectors_kernel, input, output, n);
+}
+
+cudaError_t shared_memory_asked_for_in_turns(uint32_t* result) {
+    constexpr size_t kMore = 60 * 1024, kLess = 50 * 1024;
+    cudaError_t status = launch({.shared_bytes = kMore}, last_word_kernel, result, kMore / 4);
+    if (status == cudaSuccess) status = launch({.shared_bytes = kLess}, last_word_kernel, result, kLess / 4);
+    if (status != cudaSuccess) return status;
+    cudaLaunchConfig_t config{};
+    config.gridDim = config.blockDim = 1;
+    config.dynamicSmemBytes = kMore;
+    return cudaLaunchKernelEx(&config, last_word_kernel, result, static_cast<unsigned>(kMore / 4));
 }

@@ -215,6 +215,26 @@ TEST(matmul_4bit_of_tiny_activations) {
     }
 }
 
+// A kernel that was asked for and cannot take the shape says so, rather than leaving rows of y as they were.
+TEST(matmul_4bit_asked_of_a_kernel_that_cannot) {
+    const auto refuses = [](const char* kernel, int64_t M, int64_t N, int64_t K) {
+        const test::AskedKernel asked("matmul_4bit", kernel);
+        halfbyte_weight_4bit weight{};
+        weight.N = N;
+        weight.K = K;
+        weight.blocksize = 64;
+        weight.quant_type = HALFBYTE_QUANT_TYPE_NF4;
+        const halfbyte_output output{nullptr, N, nullptr, 0};
+        const MatMul4Bit op{1, &weight, nullptr, DType::kBFloat16, M, K, K, 0, &output, nullptr};
+        return cuda::matmul_4bit_workspace(op) == 0 && cuda::matmul_4bit(op, nullptr) == cudaErrorNotSupported;
+    };
+    EXPECT(refuses("rows", 5, 8, 64));
+    EXPECT(refuses("stream", 65, 8, 64));
+    // Positions of 32 bits, and 65535 parts of K at the most.
+    EXPECT(refuses("stream", 1, 32, int64_t{1} << 28));
+    EXPECT(refuses("stream", 1, 1, (int64_t{1} << 31) + 16));
+}
+
 // Before sm_80 tensor cores multiply no bfloat16, and copies pass through registers.
 TEST(matmul_4bit_before_sm_80) {
     const test::Architecture before(75);

@@ -109,3 +109,10 @@ TEST(vector_accesses_are_counted_whole) {
         EXPECT_EQUAL(count.blocks, 2);
     }
 }
+
+// As when two threads launch a kernel at the same time, whose shared memory depends on the shape.
+TEST(launch_with_less_shared_memory_leaves_room_for_one_with_more) {
+    const test::Buffer<uint32_t> result(1);
+    EXPECT_SUCCESS(shared_memory_asked_for_in_turns(result.data()));
+    EXPECT_EQUAL(result.values()[0], 60u * 1024 / 4);
+}
