@@ -8,8 +8,10 @@
 set -euo pipefail
 
 readonly programs=(bash env timeout awk sed tee cat tail head cut mkdir dirname realpath nproc uname)
-# What .NET and the native library load by themselves.
-readonly libraries=(libstdc++.so.6 libgcc_s.so.1 libm.so.6 libdl.so.2 libpthread.so.0 librt.so.1)
+# By which the emulated library names a kernel that failed; a real one needs neither.
+readonly programs_of_emulation=(sh addr2line)
+# What .NET and the native library load by themselves; CMake brings the last two wherever it is.
+readonly libraries=(libstdc++.so.6 libgcc_s.so.1 libm.so.6 libdl.so.2 libpthread.so.0 librt.so.1 libssl.so.3 libcrypto.so.3)
 
 bundle=$(realpath "${1:?the bundle}") library=$(realpath "${2:?a library}")
 mkdir -p "${3:?an output folder}"
@@ -29,14 +31,16 @@ bring() {
     done
 }
 
-for program in "${programs[@]}"; do
+for program in "${programs[@]}" "${programs_of_emulation[@]}"; do
     path=$(command -v "$program")
     bring "$(realpath "$path")"
     install -D "$(realpath "$path")" "$root/bin/$program"
 done
-mkdir -p "$root/usr/bin" "$root/tmp" "$root/proc" "$root/dev" "$root/out"
+mkdir -p "$root/usr/bin" "$root/etc" "$root/tmp" "$root/proc" "$root/dev" "$root/out"
+echo "root:x:0:0:root:/tmp:/bin/bash" >"$root/etc/passwd" # NUnit asks who it is
 ln -sf /bin/env "$root/usr/bin/env"
 for name in "${libraries[@]}"; do bring "$(ldconfig -p | awk -v name="$name" '$1 == name && /x86-64/ { print $NF; exit }')"; done
+ln -s /proc/self/fd "$root/dev/fd"
 mknod -m 666 "$root/dev/null" c 1 3
 mknod -m 666 "$root/dev/urandom" c 1 9
 mount -t proc proc "$root/proc"
@@ -44,6 +48,6 @@ tar -xJf "$bundle" -C "$root"
 cp "$library" "$root/library.so"
 
 status=0
-env -i PATH=/bin HOME=/tmp TMPDIR=/tmp chroot "$root" /bin/bash /gpu-bundle/tests/gpu/run.sh --library /library.so /out || status=$?
+chroot "$root" /bin/env -i PATH=/bin HOME=/tmp TMPDIR=/tmp /bin/bash /gpu-bundle/tests/gpu/run.sh --library /library.so /out || status=$?
 cp -r "$root/out/." "$out/"
 exit "$status"
