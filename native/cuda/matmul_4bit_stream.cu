@@ -82,6 +82,7 @@ template <class T, int Rows, int Stride>
 struct Shared {
     PairTable<T, Stride> table;
     float nested_codebook[256];
+    float nested[kWarps][2][kStripsOfUnit * kStripRows][2];  // statistics of the two units that a warp multiplies
     float sums[Shape<Rows>::kPlaces][Shape<Rows>::kDepthWarps][Rows][Shape<Rows>::kRows + 4];
 
     // Rows of x follow.
@@ -162,10 +163,23 @@ struct Multiplier {
     const Arguments& arguments;
     const Weight4Bit& weight;
     const float nested_offset;
-    const int units;               // of this warp, in K
-    const unsigned char* first_x;  // this lane's in its first unit, of the first eight rows
+    const int units;                                       // of this warp, in K
+    const unsigned char* first_x;                          // this lane's in its first unit, of the first eight rows
+    float (*const nested)[kStripsOfUnit * kStripRows][2];  // this warp's
+
+    // Nested statistics are decoded once per warp, a row per lane. Two places by turns: what is overwritten here was read before
+    // the barrier of the unit in between.
+    template <int Place>
+    __device__ __forceinline__ void stage_nested(const Unit& unit) const {
+        if constexpr (Kind == StreamKind::kNested) {
+            *reinterpret_cast<float2*>(nested[Place][threadIdx.x % 32]) =
+                unit.nested_statistics(shared.nested_codebook, nested_offset);
+            __syncwarp();
+        }
+    }
 
     // The 64 codes of a block of a strip as four operands of 16 x 16, and the statistics of this lane's two rows.
+    template <int Place>
     __device__ __forceinline__ void decode(uint32_t (&a)[4][4], float (&statistics)[2], const Unit& unit, int strip,
                                            int block) const {
         const uint32_t lane_part = PairTable<T, Stride>::lane_part();
@@ -175,8 +189,13 @@ struct Multiplier {
         for (int h = 0; h < 2; ++h) {
             uint2 codes = unit.codes[2 * strip + h][block];
             if constexpr (Kind == StreamKind::kAny) codes = transposed_codes(codes);
-            statistics[h] =
-                unit.statistic(2 * strip + h, kBlocks == 2 ? 0 : block, shared.nested_codebook, nested_offset, weight.is_nested);
+            if constexpr (Kind == StreamKind::kNested) {
+                const int lane = static_cast<int>(threadIdx.x) % 32;
+                statistics[h] = nested[Place][strip * kStripRows + 8 * h + lane / 4][kBlocks == 2 ? lane % 4 / 2 : block];
+            } else {
+                statistics[h] = unit.statistic(2 * strip + h, kBlocks == 2 ? 0 : block, shared.nested_codebook, nested_offset,
+                                               weight.is_nested);
+            }
             a[0][h] = table.template get<0>(codes.x, lane_part);
             a[0][h + 2] = table.template get<1>(codes.x, lane_part);
             a[kSecond][h] = table.template get<2>(codes.x, lane_part);
@@ -241,15 +260,16 @@ struct Multiplier {
             for (int s = 0; s < Strips; ++s) {
                 uint32_t a[4][4];
                 float statistics[2];
-                decode(a, statistics, unit, s, block);
+                decode<0>(a, statistics, unit, s, block);
                 add(totals[First + s][0], a, b[block], statistics, true);
             }
     }
 
     // The same with x where it lies. Of the two operands the one stays in registers that is larger.
-    template <int Strips>
+    template <int Strips, int Place>
     __device__ __forceinline__ void add(Totals& totals, const Unit& unit, const unsigned char* x) const {
         uint32_t b[4][2];
+        stage_nested<Place>(unit);
         if constexpr (kBlocks == 2) load_x(b, x);
 #pragma unroll
         for (int block = 0; block < 2; ++block) {
@@ -259,14 +279,14 @@ struct Multiplier {
                 for (int s = 0; s < Strips; ++s) {
                     uint32_t a[4][4];
                     float statistics[2];
-                    decode(a, statistics, unit, s, block);
+                    decode<Place>(a, statistics, unit, s, block);
                     add(totals[s][0], a, b, statistics, kBlocks == 1 || block == static_cast<int>(threadIdx.x) % 4 / 2);
                 }
             } else {
                 uint32_t a[Strips][4][4];
                 float statistics[Strips][2];
 #pragma unroll
-                for (int s = 0; s < Strips; ++s) decode(a[s], statistics[s], unit, s, block);
+                for (int s = 0; s < Strips; ++s) decode<Place>(a[s], statistics[s], unit, s, block);
 #pragma unroll
                 for (int group = 0; group < kGroups; ++group) {
                     load_x(b, x + group * 8 * arguments.x_stride + block * 128);
@@ -290,25 +310,25 @@ struct Multiplier {
 #pragma unroll 1
             for (; u + 1 < units; ++u, x += kUnitDepth * 2) {
                 next.advance(1);
-                add<Strips>(totals, ring[0], x);
+                add<Strips, 0>(totals, ring[0], x);
                 next.template load<Strips>(ring[0], 0);
             }
             next.seek(next_strip, next_count);
-            add<Strips>(totals, ring[0], x);
+            add<Strips, 0>(totals, ring[0], x);
             next.template load_first<0>(ring[0], units);
         } else {
 #pragma unroll 1
             for (; u + 2 < units; u += 2, x += 2 * kUnitDepth * 2) {
                 next.advance(2);
-                add<Strips>(totals, ring[0], x);
+                add<Strips, 0>(totals, ring[0], x);
                 next.template load<Strips>(ring[0], 0);
-                add<Strips>(totals, ring[1], x + kUnitDepth * 2);
+                add<Strips, 1>(totals, ring[1], x + kUnitDepth * 2);
                 if (u + 3 < units) next.template load<Strips>(ring[1], 1);
             }
             next.seek(next_strip, next_count);
-            add<Strips>(totals, ring[0], x);
+            add<Strips, 0>(totals, ring[0], x);
             next.template load_first<0>(ring[0], units);
-            if (u + 1 < units) add<Strips>(totals, ring[1], x + kUnitDepth * 2);
+            if (u + 1 < units) add<Strips, 1>(totals, ring[1], x + kUnitDepth * 2);
             next.template load_first<1>(ring[1], units);
         }
     }
@@ -442,9 +462,13 @@ __device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const 
     const int column = ptx::lane_id() / 4, t = ptx::lane_id() % 4, row_of_x = min(kBlocks == 2 ? column % 4 : column, rows - 1);
     const int k_of_x =
         share.first_unit * kUnitDepth + (kBlocks == 2 ? column / 4 * 64 : 0) + t * (Kind == StreamKind::kAny ? 4 : 16);
-    const Multiplier<Kind, T, Rows, Stride> multiplier{shared, arguments,
-                                                       weight, weight.is_nested ? *weight.statistics.nested_offset : 0.0f,
-                                                       units,  shared.x() + row_of_x * arguments.x_stride + k_of_x * 2};
+    const Multiplier<Kind, T, Rows, Stride> multiplier{shared,
+                                                       arguments,
+                                                       weight,
+                                                       weight.is_nested ? *weight.statistics.nested_offset : 0.0f,
+                                                       units,
+                                                       shared.x() + row_of_x * arguments.x_stride + k_of_x * 2,
+                                                       shared.nested[threadIdx.x / 32]};
     constexpr int kStrips = kStripsOfWarp * At::kRowWarps, kRounds = kStripsOfWarp / At::kStripsPerRound;
 #pragma unroll 1
     for (int strip = first; strip < last; strip += kStrips) {

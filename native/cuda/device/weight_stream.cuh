@@ -31,17 +31,21 @@ struct StreamUnit {
     // As load() leaves them; nested ones need two words.
     static constexpr int kWords = Kind == StreamKind::kPlain ? kStatistics : Kind == StreamKind::kNested ? 2 : 4;
     uint2 codes[4][2];  // [row][block]
-    uint32_t statistics[4][kWords];
+    uint32_t statistics[Kind == StreamKind::kNested ? 1 : 4][kWords];
+
+    // Of kNested: the statistics of the two blocks of row `lane` of the unit.
+    __device__ __forceinline__ float2 nested_statistics(const float* codebook, float offset) const {
+        static_assert(Kind == StreamKind::kNested);
+        const float nested = __uint_as_float(statistics[0][1]);
+        return make_float2(__fadd_rn(__fmul_rn(codebook[ptx::prmt(statistics[0][0], 0, 0x4440)], nested), offset),
+                           __fadd_rn(__fmul_rn(codebook[ptx::prmt(statistics[0][0], 0, 0x4441)], nested), offset));
+    }
 
     // The statistic of a row's block: of its 64 codes, or of this lane's 16; with two blocks, of this lane's.
     __device__ __forceinline__ float statistic(int row, int block, const float* nested_codebook, float nested_offset,
                                                bool is_nested) const {
         if constexpr (Kind == StreamKind::kPlain) {
             return __uint_as_float(statistics[row][block]);
-        } else if constexpr (Kind == StreamKind::kNested) {
-            const uint32_t raw = statistics[row][0];
-            const float value = nested_codebook[Blocks == 2 ? raw : block == 0 ? raw & 255u : raw >> 8];
-            return __fadd_rn(__fmul_rn(value, __uint_as_float(statistics[row][1])), nested_offset);
         } else {
             const uint32_t raw = statistics[row][block];
             if (!is_nested) return __uint_as_float(raw);
@@ -60,19 +64,26 @@ struct StreamPosition {
 
     const Weight4Bit& weight;
     const int64_t K;
+    const float* const nested_absmax;
+    const int nested_shift;
     const int begin, end;  // k of this warp
     int strips = 0;        // that there are from here on, up to kMostStrips
     int k = 0;
     int64_t element = 0;  // this lane's first one in the first row, for statistics
     const uint8_t* codes = nullptr;
     const uint8_t* statistics = nullptr;
-    uint32_t block = 0;                        // of 64 codes, the same for nested ones
+    uint32_t block = 0;                        // of 64 codes, the first one of row `lane`, for nested statistics
     uint32_t rows[2 * kMostStrips];            // elements between the first row and row r
     uint32_t code_rows[2 * kMostStrips];       // bytes
     uint32_t statistic_rows[2 * kMostStrips];  // bytes
 
     __device__ __forceinline__ StreamPosition(const Weight4Bit& of, int64_t depth, int first, int last)
-        : weight(of), K(depth), begin(first), end(last) {}
+        : weight(of),
+          K(depth),
+          nested_absmax(of.statistics.nested_absmax),
+          nested_shift(of.statistics.nested_shift),
+          begin(first),
+          end(last) {}
 
     // To the begin of `count` strips (kMostStrips at most, and none if it is negative). Rows beyond N repeat the last.
     __device__ __forceinline__ void seek(int strip, int count) {
@@ -82,8 +93,9 @@ struct StreamPosition {
         const int64_t first = min(int64_t{strip} * kStripRows + lane / 4, weight.N - 1);
         element = first * K + begin + (Blocks == 2 ? lane % 4 / 2 * 64 : Kind == StreamKind::kAny ? lane % 4 * 16 : 0);
         codes = weight.packed + (first * K + begin) / 2 + lane % 4 * 8;
-        statistics = static_cast<const uint8_t*>(weight.statistics.absmax) + element / 64 * kStatisticBytes;
-        block = static_cast<uint32_t>(element / 64);
+        block = static_cast<uint32_t>((min(int64_t{strip} * kStripRows + lane, weight.N - 1) * K + begin) / 64);
+        statistics = static_cast<const uint8_t*>(weight.statistics.absmax) +
+                     (Kind == StreamKind::kNested ? block : element / 64 * kStatisticBytes);
 #pragma unroll
         for (int r = 0; r < 2 * kMostStrips; ++r) {
             rows[r] = static_cast<uint32_t>(min(int64_t{8 * r}, weight.N - 1 - first) * K);
@@ -129,13 +141,7 @@ struct StreamPosition {
             unit.codes[r][0] = ptx::load_streaming<256>(from);
             unit.codes[r][1] = ptx::load_streaming<256>(from + 4);
             if constexpr (Kind == StreamKind::kNested) {
-                const uint32_t b = block + statistic_rows[row] + static_cast<uint32_t>(ahead * (kUnitDepth / 64));
-                const auto* statistic = static_cast<const uint8_t*>(weight.statistics.absmax) + b;
-                if constexpr (Blocks == 2) unit.statistics[r][0] = __ldg(statistic);
-                else unit.statistics[r][0] = __ldg(reinterpret_cast<const uint16_t*>(statistic));
-                // Two blocks in a row share the nested statistic.
-                unit.statistics[r][1] =
-                    __float_as_uint(__ldg(weight.statistics.nested_absmax + (b >> weight.statistics.nested_shift)));
+                if (r == 0) load_nested(unit, ahead);
             } else if constexpr (Blocks == 2) {
                 unit.statistics[r][0] = __ldg(reinterpret_cast<const uint32_t*>(statistics + statistic_rows[row]) + ahead * 2);
             } else {
@@ -144,6 +150,13 @@ struct StreamPosition {
                 unit.statistics[r][1] = pair.y;
             }
         }
+    }
+
+    // Of kNested: what belongs to row `lane` of the unit. Two blocks in a row share the nested statistic.
+    __device__ __forceinline__ void load_nested(Unit& unit, int ahead) const {
+        const uint32_t at = block + static_cast<uint32_t>(ahead * (kUnitDepth / 64));
+        unit.statistics[0][0] = __ldg(reinterpret_cast<const uint16_t*>(statistics) + ahead);
+        unit.statistics[0][1] = __float_as_uint(__ldg(nested_absmax + (at >> nested_shift)));
     }
 
     __device__ __forceinline__ void load_any(Unit& unit, int r, int row, int ahead) const {
