@@ -71,7 +71,7 @@ struct Shape {
 // Pairs of strips that a warp multiplies at a time. Two, where an operand of x serves one product per strip: four are then made of
 // what is read once.
 template <StreamKind Kind, int Rows>
-inline constexpr int kPairsOf = Rows == 8 && Kind == StreamKind::kPlain ? 2 : 1;
+inline constexpr int kPairsOf = Rows == 8 && Kind != StreamKind::kAny ? 2 : 1;
 
 // Blocks of 64 k whose products the eight columns of a tensor core's product are: of the eight, half are enough for four rows of x.
 // Where lanes hold statistics of 16 codes the columns are rows of x and nothing else.
@@ -254,13 +254,14 @@ struct Multiplier {
     // totals += the products of `Strips` strips, the first of which is `First`, with a unit and rows of x that have been loaded.
     template <int Strips, int First>
     __device__ __forceinline__ void add(Totals& totals, const Unit& unit, const uint32_t (&b)[2][4][2]) const {
+        stage_nested<First / kStripsOfUnit>(unit);
 #pragma unroll
         for (int block = 0; block < 2; ++block)
 #pragma unroll
             for (int s = 0; s < Strips; ++s) {
                 uint32_t a[4][4];
                 float statistics[2];
-                decode<0>(a, statistics, unit, s, block);
+                decode<First / kStripsOfUnit>(a, statistics, unit, s, block);
                 add(totals[First + s][0], a, b[block], statistics, true);
             }
     }

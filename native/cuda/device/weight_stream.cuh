@@ -73,6 +73,7 @@ struct StreamPosition {
     const uint8_t* codes = nullptr;
     const uint8_t* statistics = nullptr;
     uint32_t block = 0;                        // of 64 codes, the first one of row `lane`, for nested statistics
+    uint32_t other_block = 0;                  // from there to that of the other pair
     uint32_t rows[2 * kMostStrips];            // elements between the first row and row r
     uint32_t code_rows[2 * kMostStrips];       // bytes
     uint32_t statistic_rows[2 * kMostStrips];  // bytes
@@ -93,7 +94,9 @@ struct StreamPosition {
         const int64_t first = min(int64_t{strip} * kStripRows + lane / 4, weight.N - 1);
         element = first * K + begin + (Blocks == 2 ? lane % 4 / 2 * 64 : Kind == StreamKind::kAny ? lane % 4 * 16 : 0);
         codes = weight.packed + (first * K + begin) / 2 + lane % 4 * 8;
-        block = static_cast<uint32_t>((min(int64_t{strip} * kStripRows + lane, weight.N - 1) * K + begin) / 64);
+        const int64_t mine = min(int64_t{strip} * kStripRows + lane, weight.N - 1);
+        block = static_cast<uint32_t>((mine * K + begin) / 64);
+        other_block = static_cast<uint32_t>(min(int64_t{kStripsOfUnit * kStripRows}, weight.N - 1 - mine) * K / 64);
         statistics = static_cast<const uint8_t*>(weight.statistics.absmax) +
                      (Kind == StreamKind::kNested ? block : element / 64 * kStatisticBytes);
 #pragma unroll
@@ -141,7 +144,7 @@ struct StreamPosition {
             unit.codes[r][0] = ptx::load_streaming<256>(from);
             unit.codes[r][1] = ptx::load_streaming<256>(from + 4);
             if constexpr (Kind == StreamKind::kNested) {
-                if (r == 0) load_nested(unit, ahead);
+                if (r == 0) load_nested(unit, row == 0 ? 0 : other_block, ahead);
             } else if constexpr (Blocks == 2) {
                 unit.statistics[r][0] = __ldg(reinterpret_cast<const uint32_t*>(statistics + statistic_rows[row]) + ahead * 2);
             } else {
@@ -153,9 +156,9 @@ struct StreamPosition {
     }
 
     // Of kNested: what belongs to row `lane` of the unit. Two blocks in a row share the nested statistic.
-    __device__ __forceinline__ void load_nested(Unit& unit, int ahead) const {
-        const uint32_t at = block + static_cast<uint32_t>(ahead * (kUnitDepth / 64));
-        unit.statistics[0][0] = __ldg(reinterpret_cast<const uint16_t*>(statistics) + ahead);
+    __device__ __forceinline__ void load_nested(Unit& unit, uint32_t further, int ahead) const {
+        const uint32_t at = block + further + static_cast<uint32_t>(ahead * (kUnitDepth / 64));
+        unit.statistics[0][0] = __ldg(reinterpret_cast<const uint16_t*>(statistics + further) + ahead);
         unit.statistics[0][1] = __float_as_uint(__ldg(nested_absmax + (at >> nested_shift)));
     }
 
