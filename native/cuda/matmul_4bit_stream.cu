@@ -82,7 +82,7 @@ template <class T, int Rows, int Stride>
 struct Shared {
     PairTable<T, Stride> table;
     float nested_codebook[256];
-    float nested[kWarps][2][kStripsOfUnit * kStripRows][2];  // statistics of the two units that a warp multiplies
+    float of_rows[kWarps][2][kStripsOfUnit * kStripRows][2];  // statistics of the two units that a warp multiplies
     float sums[Shape<Rows>::kPlaces][Shape<Rows>::kDepthWarps][Rows][Shape<Rows>::kRows + 4];
 
     // Rows of x follow.
@@ -163,17 +163,18 @@ struct Multiplier {
     const Arguments& arguments;
     const Weight4Bit& weight;
     const float nested_offset;
-    const int units;                                       // of this warp, in K
-    const unsigned char* first_x;                          // this lane's in its first unit, of the first eight rows
-    float (*const nested)[kStripsOfUnit * kStripRows][2];  // this warp's
+    const int units;                                        // of this warp, in K
+    const unsigned char* first_x;                           // this lane's in its first unit, of the first eight rows
+    float (*const of_rows)[kStripsOfUnit * kStripRows][2];  // this warp's
 
-    // Nested statistics are decoded once per warp, a row per lane. Two places by turns: what is overwritten here was read before
-    // the barrier of the unit in between.
+    // Where lanes hold the statistics of a row each, they are decoded once and handed out. With two units on their
+    // way there are two places by turns: what is overwritten was read before the barrier of the unit in between.
     template <int Place>
-    __device__ __forceinline__ void stage_nested(const Unit& unit) const {
-        if constexpr (Kind == StreamKind::kNested) {
-            *reinterpret_cast<float2*>(nested[Place][threadIdx.x % 32]) =
-                unit.nested_statistics(shared.nested_codebook, nested_offset);
+    __device__ __forceinline__ void share_statistics(const Unit& unit) const {
+        if constexpr (kHasRowPerLane<Kind>) {
+            if constexpr (At::kRing == 1) __syncwarp();
+            *reinterpret_cast<float2*>(of_rows[Place][threadIdx.x % 32]) =
+                unit.row_statistics(shared.nested_codebook, nested_offset, weight.is_nested);
             __syncwarp();
         }
     }
@@ -189,9 +190,9 @@ struct Multiplier {
         for (int h = 0; h < 2; ++h) {
             uint2 codes = unit.codes[2 * strip + h][block];
             if constexpr (Kind == StreamKind::kAny) codes = transposed_codes(codes);
-            if constexpr (Kind == StreamKind::kNested) {
+            if constexpr (kHasRowPerLane<Kind>) {
                 const int lane = static_cast<int>(threadIdx.x) % 32;
-                statistics[h] = nested[Place][strip * kStripRows + 8 * h + lane / 4][kBlocks == 2 ? lane % 4 / 2 : block];
+                statistics[h] = of_rows[Place][strip * kStripRows + 8 * h + lane / 4][kBlocks == 2 ? lane % 4 / 2 : block];
             } else {
                 statistics[h] = unit.statistic(2 * strip + h, kBlocks == 2 ? 0 : block, shared.nested_codebook, nested_offset,
                                                weight.is_nested);
@@ -254,7 +255,7 @@ struct Multiplier {
     // totals += the products of `Strips` strips, the first of which is `First`, with a unit and rows of x that have been loaded.
     template <int Strips, int First>
     __device__ __forceinline__ void add(Totals& totals, const Unit& unit, const uint32_t (&b)[2][4][2]) const {
-        stage_nested<First / kStripsOfUnit>(unit);
+        share_statistics<First / kStripsOfUnit>(unit);
 #pragma unroll
         for (int block = 0; block < 2; ++block)
 #pragma unroll
@@ -270,7 +271,7 @@ struct Multiplier {
     template <int Strips, int Place>
     __device__ __forceinline__ void add(Totals& totals, const Unit& unit, const unsigned char* x) const {
         uint32_t b[4][2];
-        stage_nested<Place>(unit);
+        share_statistics<Place>(unit);
         if constexpr (kBlocks == 2) load_x(b, x);
 #pragma unroll
         for (int block = 0; block < 2; ++block) {
@@ -469,7 +470,7 @@ __device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const 
                                                        weight.is_nested ? *weight.statistics.nested_offset : 0.0f,
                                                        units,
                                                        shared.x() + row_of_x * arguments.x_stride + k_of_x * 2,
-                                                       shared.nested[threadIdx.x / 32]};
+                                                       shared.of_rows[threadIdx.x / 32]};
     constexpr int kStrips = kStripsOfWarp * At::kRowWarps, kRounds = kStripsOfWarp / At::kStripsPerRound;
 #pragma unroll 1
     for (int strip = first; strip < last; strip += kStrips) {
@@ -527,7 +528,7 @@ __device__ __forceinline__ void multiply_strips(const Arguments& arguments) {
 
 // Blocks: ranges of strips, equal but for one, by splits of K, by 32 rows of x.
 template <StreamKind Kind, class T, int Rows, int Stride>
-__global__ void __launch_bounds__(kThreads, Rows <= 4 && Kind != StreamKind::kNested ? kBlocksAtOnce : 1)
+__global__ void __launch_bounds__(kThreads, Rows <= 4 && !kHasRowPerLane<Kind> ? kBlocksAtOnce : 1)
     matmul_4bit_stream_kernel(const __grid_constant__ Arguments arguments) {
 #if defined(__CUDA_ARCH__)
     constexpr bool kIsLarge = __CUDA_ARCH__ == 800 || __CUDA_ARCH__ >= 900;
@@ -597,6 +598,7 @@ Partition partition_of(int64_t strips, int64_t M, int64_t K, const Device& devic
 
 StreamKind kind_of(const Weight4Bit& weight, int64_t K) {
     const auto address = reinterpret_cast<uintptr_t>(weight.statistics.absmax);
+    if (K % kUnitDepth == 0 && weight.statistics.shift > 6) return StreamKind::kLarge;
     const bool is_regular = K % kUnitDepth == 0 && weight.statistics.shift == 6 && address % (weight.is_nested ? 2 : 8) == 0 &&
                             (!weight.is_nested || weight.statistics.nested_shift > 0);
     return !is_regular ? StreamKind::kAny : weight.is_nested ? StreamKind::kNested : StreamKind::kPlain;
@@ -625,6 +627,8 @@ cudaError_t run(const Arguments& arguments, const Partition& partition, cudaStre
             return launch(at, matmul_4bit_stream_kernel<StreamKind::kPlain, T, Rows, Stride>, arguments);
         case StreamKind::kNested:
             return launch(at, matmul_4bit_stream_kernel<StreamKind::kNested, T, Rows, Stride>, arguments);
+        case StreamKind::kLarge:
+            return launch(at, matmul_4bit_stream_kernel<StreamKind::kLarge, T, Rows, Stride>, arguments);
         case StreamKind::kAny:
             return launch(at, matmul_4bit_stream_kernel<StreamKind::kAny, T, Rows, Stride>, arguments);
     }

@@ -5,6 +5,7 @@
 //
 //   kPlain   block size 64, K a multiple of 128: a float32 statistic per 64 codes
 //   kNested  the same with nested statistics: a byte each, and for each unit of a row one nested statistic
+//   kLarge   block sizes above 64, K a multiple of 128: one statistic for all of a unit's codes in a row, plain or nested
 //   kAny     any block size, K a multiple of 16: lane t holds the statistic of its own 16 codes, plain or nested
 #pragma once
 
@@ -17,7 +18,11 @@
 
 namespace halfbyte::cuda {
 
-enum class StreamKind : int32_t { kPlain, kNested, kAny };
+enum class StreamKind : int32_t { kPlain, kNested, kLarge, kAny };
+
+// Whether lane r holds the statistics of row r of a unit, for all lanes.
+template <StreamKind Kind>
+inline constexpr bool kHasRowPerLane = Kind == StreamKind::kNested || Kind == StreamKind::kLarge;
 
 inline constexpr int kUnitDepth = 128, kStripRows = 16, kStripsOfUnit = 2;
 
@@ -29,16 +34,23 @@ struct StreamUnit {
     static_assert(Blocks == 1 || (Blocks == 2 && Kind != StreamKind::kAny));
     static constexpr int kStatistics = 2 / Blocks;  // of a row
     // As load() leaves them; nested ones need two words.
-    static constexpr int kWords = Kind == StreamKind::kPlain ? kStatistics : Kind == StreamKind::kNested ? 2 : 4;
+    static constexpr int kWords = Kind == StreamKind::kPlain ? kStatistics : kHasRowPerLane<Kind> ? 2 : 4;
     uint2 codes[4][2];  // [row][block]
-    uint32_t statistics[Kind == StreamKind::kNested ? 1 : 4][kWords];
+    uint32_t statistics[kHasRowPerLane<Kind> ? 1 : 4][kWords];
 
-    // Of kNested: the statistics of the two blocks of row `lane` of the unit.
-    __device__ __forceinline__ float2 nested_statistics(const float* codebook, float offset) const {
-        static_assert(Kind == StreamKind::kNested);
-        const float nested = __uint_as_float(statistics[0][1]);
-        return make_float2(__fadd_rn(__fmul_rn(codebook[ptx::prmt(statistics[0][0], 0, 0x4440)], nested), offset),
-                           __fadd_rn(__fmul_rn(codebook[ptx::prmt(statistics[0][0], 0, 0x4441)], nested), offset));
+    // Of row `lane`, where lanes hold rows: the statistics of the two blocks.
+    __device__ __forceinline__ float2 row_statistics(const float* nested_codebook, float nested_offset, bool is_nested) const {
+        static_assert(kHasRowPerLane<Kind>);
+        const uint32_t raw = statistics[0][0];
+        const auto decoded = [&](uint32_t code) {
+            return __fadd_rn(__fmul_rn(nested_codebook[code], __uint_as_float(statistics[0][1])), nested_offset);
+        };
+        if constexpr (Kind == StreamKind::kNested) {
+            return make_float2(decoded(ptx::prmt(raw, 0, 0x4440)), decoded(ptx::prmt(raw, 0, 0x4441)));
+        } else {
+            const float statistic = is_nested ? decoded(raw) : __uint_as_float(raw);
+            return make_float2(statistic, statistic);
+        }
     }
 
     // The statistic of a row's block: of its 64 codes, or of this lane's 16; with two blocks, of this lane's.
@@ -72,7 +84,7 @@ struct StreamPosition {
     int64_t element = 0;  // this lane's first one in the first row, for statistics
     const uint8_t* codes = nullptr;
     const uint8_t* statistics = nullptr;
-    uint32_t block = 0;                        // of 64 codes, the first one of row `lane`, for nested statistics
+    uint32_t block = 0;                        // of 64 codes, the first one of row `lane`
     uint32_t other_block = 0;                  // from there to that of the other pair
     uint32_t rows[2 * kMostStrips];            // elements between the first row and row r
     uint32_t code_rows[2 * kMostStrips];       // bytes
@@ -143,8 +155,8 @@ struct StreamPosition {
             const auto* from = reinterpret_cast<const uint2*>(codes + code_rows[row] + ahead * (kUnitDepth / 2));
             unit.codes[r][0] = ptx::load_streaming<256>(from);
             unit.codes[r][1] = ptx::load_streaming<256>(from + 4);
-            if constexpr (Kind == StreamKind::kNested) {
-                if (r == 0) load_nested(unit, row == 0 ? 0 : other_block, ahead);
+            if constexpr (kHasRowPerLane<Kind>) {
+                if (r == 0) load_row_statistics(unit, row == 0 ? 0 : other_block, ahead);
             } else if constexpr (Blocks == 2) {
                 unit.statistics[r][0] = __ldg(reinterpret_cast<const uint32_t*>(statistics + statistic_rows[row]) + ahead * 2);
             } else {
@@ -155,11 +167,22 @@ struct StreamPosition {
         }
     }
 
-    // Of kNested: what belongs to row `lane` of the unit. Two blocks in a row share the nested statistic.
-    __device__ __forceinline__ void load_nested(Unit& unit, uint32_t further, int ahead) const {
-        const uint32_t at = block + further + static_cast<uint32_t>(ahead * (kUnitDepth / 64));
-        unit.statistics[0][0] = __ldg(reinterpret_cast<const uint16_t*>(statistics + further) + ahead);
-        unit.statistics[0][1] = __float_as_uint(__ldg(nested_absmax + (at >> nested_shift)));
+    // Of row `lane` of the unit, where lanes hold rows. Two blocks in a row share the nested statistic.
+    __device__ __forceinline__ void load_row_statistics(Unit& unit, uint32_t further, int ahead) const {
+        const uint32_t of_64 = block + further + static_cast<uint32_t>(ahead * (kUnitDepth / 64));
+        if constexpr (Kind == StreamKind::kNested) {
+            unit.statistics[0][0] = __ldg(reinterpret_cast<const uint16_t*>(statistics + further) + ahead);
+            unit.statistics[0][1] = __float_as_uint(__ldg(nested_absmax + (of_64 >> nested_shift)));
+        } else {
+            const Statistics& of = weight.statistics;
+            const uint32_t at = of_64 >> (of.shift - 6);
+            if (weight.is_nested) {
+                unit.statistics[0][0] = __ldg(static_cast<const uint8_t*>(of.absmax) + at);
+                unit.statistics[0][1] = __float_as_uint(__ldg(nested_absmax + (at >> nested_shift)));
+            } else {
+                unit.statistics[0][0] = __ldg(static_cast<const uint32_t*>(of.absmax) + at);
+            }
+        }
     }
 
     __device__ __forceinline__ void load_any(Unit& unit, int r, int row, int ahead) const {
