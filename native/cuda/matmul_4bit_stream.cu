@@ -9,19 +9,23 @@
 // term after the other: infinite statistics, and products with scaled values that overflow alone.
 //
 // Threads. A block of eight warps takes a contiguous range of 16-row strips of all weights of the launch, two at a time and per
-// warp, so that an operand of x serves twice; ranges differ by one strip. Warps share the strips and split K (with many rows of x
-// they split rows too); their sums meet in shared memory, in order. weight_stream.cuh says which codes a lane holds. Two units of
-// 128 k per warp are always on their way, 32 KB and statistics per block, across strips too: the loads of the next strips start
-// before the sums of these are added. With up to four rows of x the eight columns are four rows by two blocks of 64 k: one load of
-// x serves both, and each lane applies the statistic of its own block. x lies in shared memory for all of the block's K; where that
-// is too much, or strips are too few for the device, K is split over blocks (matmul_partials.h), by N, K, the device and a power of
-// two above M.
+// warp, so that an operand of x serves twice; with five to eight rows of x four at a time. Ranges differ by one strip. Warps share
+// the strips and split K (with many rows of x they split rows too); their sums meet in shared memory, in order. weight_stream.cuh
+// says which codes a lane holds. Two units of two strips by 128 k per warp are always on their way, 32 KB and statistics per block,
+// across strips too: the loads of the next strips start before the sums of these are added. With up to four rows of x the eight
+// columns are four rows by two blocks of 64 k: one load of x serves both, and each lane applies the statistic of its own block.
+// Nested statistics, and those of blocks above 64, are read and decoded by one lane per row and handed out in shared memory. x lies
+// in shared memory for all of the block's K; where that is too much, or strips are too few for the device, K is split over blocks
+// (matmul_partials.h), by N, K, the device and a power of two above M.
 //
-// Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested 0.016). In the main loop per weight and lane on sm_90a,
-// up to four rows of x: 1.47 instructions issued, 0.56 for integers and permutes, 0.72 in accesses of 32 bits to shared and global
-// memory (sass_budget.sh counts them): lookup 0.5 of the latter, packed words 0.125, x 0.0625, statistics 0.03. With five to eight
-// rows 0.81: x and statistics take twice as much. An H200 reads 31 weights per cycle and multiprocessor, which leaves 1.02 of such
-// accesses each.
+// Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested 0.016). In the main loop on sm_90a per weight and lane,
+// as sass_budget.sh counts (accesses are of 32 bits to shared and global memory):
+//                                   issued   integers and permutes   accesses
+//   plain,  up to 4 rows of x        1.47    0.55                    0.72: lookup 0.5, codes 0.125, x 0.0625, statistics 0.03
+//   plain,  5 to 8                   1.48    0.56                    0.75: statistics 0.0625
+//   nested, up to 4, and 5 to 8      1.58    0.58                    0.77 and 0.80
+//   above 64, up to 4, and 5 to 8    1.62    0.57                    0.77 and 0.80
+// An H200 reads 31 weights per cycle and multiprocessor, which leaves 1.02 accesses each.
 //
 // Overlap with the kernel before (grid_dependency_wait): a weight may be that kernel's result, as when a quantizer runs just
 // before, and its writes are visible only after the wait. So nothing is read ahead of it: the table, which is no one's result, is
