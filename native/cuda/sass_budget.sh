@@ -40,14 +40,14 @@ count() {
     awk -v kernel="$1" -v most_issued="$2" -v most_alu="$3" -v most_lsu="$4" '
         /Function : / { if (here) exit; here = $0 ~ kernel }
         here && match($0, /^[ \t]+\/\*[0-9a-f]+\*\/[ \t]+/) {
-            address = $1; gsub(/[^0-9a-f]/, "", address)
+            address = $1; gsub(/[^0-9a-f]/, "", address); sub(/^0+/, "", address)
             text = substr($0, RLENGTH + 1); sub(/;.*/, "", text)
             n++; at[address] = n
             if (match(text, /^@!?U?P[0-9T]+[ \t]+/)) text = substr(text, RLENGTH + 1)
             split(text, words, /[ \t]+/); what[n] = words[1]
             if (words[1] ~ /^BRA/ && match(text, /0x[0-9a-f]+/)) {
                 target = substr(text, RSTART + 2, RLENGTH - 2)
-                while (length(target) < length(address)) target = "0" target
+                sub(/^0+/, "", target)
                 if (target in at) { loops++; first[loops] = at[target]; last[loops] = n }
             }
         }
