@@ -484,7 +484,7 @@ __device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const 
         multiplier.run(totals, ring, next, last - mine, next_strip, last - next_strip);
 #pragma unroll
         for (int round = 0; round < kRounds; ++round) {
-            if (strip + round * At::kStripsPerRound >= last) break;
+            if (kPairsOf<Kind, Rows> == 2 && strip + round * At::kStripsPerRound >= last) break;
             const int place = ((strip - first) / kStrips * kRounds + round) % At::kPlaces;
 #pragma unroll
             for (int s = 0; s < At::kStripsPerRound; ++s)
