@@ -9,23 +9,28 @@
 // term after the other: infinite statistics, and products with scaled values that overflow alone.
 //
 // Threads. A block of eight warps takes a contiguous range of 16-row strips of all weights of the launch, two at a time and per
-// warp, so that an operand of x serves twice; ranges differ by one strip. Warps share the strips and split K (with many rows of x
-// they split rows too); their sums meet in shared memory, in order. weight_stream.cuh says which codes a lane holds. Two units of
-// 128 k per warp are always on their way, 32 KB and statistics per block, across strips too: the loads of the next strips start
-// before the sums of these are added. With up to four rows of x the eight columns are four rows by two blocks of 64 k: one load of
-// x serves both, and each lane applies the statistic of its own block. x lies in shared memory for all of the block's K; where that
-// is too much, or strips are too few for the device, K is split over blocks (matmul_partials.h), by N, K, the device and a power of
-// two above M.
+// warp, so that an operand of x serves twice; with five to eight rows of x four at a time. Ranges differ by one strip. Warps share
+// the strips and split K (with many rows of x they split rows too); their sums meet in shared memory, in order. weight_stream.cuh
+// says which codes a lane holds. Two units of two strips by 128 k per warp are always on their way, 32 KB and statistics per block,
+// across strips too: the loads of the next strips start before the sums of these are added. With up to four rows of x the eight
+// columns are four rows by two blocks of 64 k: one load of x serves both, and each lane applies the statistic of its own block.
+// Nested statistics, and those of blocks above 64, are read and decoded by one lane per row and handed out in shared memory. x lies
+// in shared memory for all of the block's K; where that is too much, or strips are too few for the device, K is split over blocks
+// (matmul_partials.h), by N, K, the device and a power of two above M.
 //
-// Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested 0.016). In the main loop per weight and lane on sm_90a,
-// up to four rows of x: 1.47 instructions issued, 0.56 for integers and permutes, 0.72 in accesses of 32 bits to shared and global
-// memory (sass_budget.sh counts them): lookup 0.5 of the latter, packed words 0.125, x 0.0625, statistics 0.03. With five to eight
-// rows 0.81: x and statistics take twice as much. An H200 reads 31 weights per cycle and multiprocessor, which leaves 1.02 of such
-// accesses each.
+// Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested 0.016). In the main loop on sm_90a per weight and lane,
+// as sass_budget.sh counts (accesses are of 32 bits to shared and global memory):
+//                                   issued   integers and permutes   accesses
+//   plain,  up to 4 rows of x        1.47    0.55                    0.72: lookup 0.5, codes 0.125, x 0.0625, statistics 0.03
+//   plain,  5 to 8                   1.48    0.56                    0.75: statistics 0.0625
+//   nested, up to 4, and 5 to 8      1.58    0.58                    0.77 and 0.80
+//   above 64, up to 4, and 5 to 8    1.62    0.57                    0.77 and 0.80
+// An H200 reads 31 weights per cycle and multiprocessor, which leaves 1.02 accesses each.
 //
 // Overlap with the kernel before (grid_dependency_wait): a weight may be that kernel's result, as when a quantizer runs just
-// before, and its writes are visible only after the wait. So nothing but the table, which is no one's result, is prepared ahead of
-// it.
+// before, and its writes are visible only after the wait. So nothing is read ahead of it: the table, which is no one's result, is
+// prepared, and the first units of each warp, 4 KB and statistics, are brought into the second-level cache. That is a hint and
+// cannot be wrong, because writes go through that cache, and what was brought too early is overwritten there.
 #include <bit>
 #include <type_traits>
 
@@ -59,13 +64,18 @@ struct Shape {
     static constexpr int kGroups = Rows <= 8 ? 1 : Rows / 8;  // of eight columns of a tensor core's product
     static constexpr int kDepthWarps = 8 / kGroups;           // that share rows and split K
     static constexpr int kRowWarps = kWarps / kDepthWarps;
-    static constexpr int kStrips = kStripsOfWarp * kRowWarps;  // that the block multiplies at a time
+    static constexpr int kLeastStrips = kStripsOfUnit * kRowWarps;  // of a block, if there are so many
     // Units on their way. Many sums leave registers for one; tensor cores are the limit then, and not the memory.
     static constexpr int kRing = Rows <= 16 ? 2 : 1;
     // Their sums meet in shared memory: all at once and in two places by turns, or, where they are many, strip by strip.
-    static constexpr int kStripsPerRound = Rows <= 8 ? kStripsOfWarp : 1, kPlaces = Rows <= 8 ? 2 : 1;
+    static constexpr int kStripsPerRound = Rows <= 8 ? kStripsOfUnit : 1, kPlaces = Rows <= 8 ? 2 : 1;
     static constexpr int kRows = kStripRows * kStripsPerRound * kRowWarps;
 };
+
+// Pairs of strips that a warp multiplies at a time. Two, where an operand of x serves one product per strip: four are then made of
+// what is read once.
+template <StreamKind Kind, int Rows>
+inline constexpr int kPairsOf = Rows == 8 && Kind != StreamKind::kAny ? 2 : 1;
 
 // Blocks of 64 k whose products the eight columns of a tensor core's product are: of the eight, half are enough for four rows of x.
 // Where lanes hold statistics of 16 codes the columns are rows of x and nothing else.
@@ -76,6 +86,7 @@ template <class T, int Rows, int Stride>
 struct Shared {
     PairTable<T, Stride> table;
     float nested_codebook[256];
+    float of_rows[kWarps][2][kStripsOfUnit * kStripRows][2];  // statistics of the two units that a warp multiplies
     float sums[Shape<Rows>::kPlaces][Shape<Rows>::kDepthWarps][Rows][Shape<Rows>::kRows + 4];
 
     // Rows of x follow.
@@ -148,17 +159,32 @@ struct Multiplier {
     using At = Shape<Rows>;
     static constexpr int kGroups = At::kGroups, kBlocks = kBlocksOf<Kind, Rows>;
     using Unit = StreamUnit<Kind, kBlocks>;
-    using Position = StreamPosition<Kind, kBlocks>;
+    static constexpr int kPairs = kPairsOf<Kind, Rows>, kStripsOfWarp = kPairs * kStripsOfUnit;
+    using Position = StreamPosition<Kind, kBlocks, kPairs>;
     using Totals = float[kStripsOfWarp][kGroups][4];
 
     SharedMemory& shared;
     const Arguments& arguments;
     const Weight4Bit& weight;
     const float nested_offset;
-    const int units;               // of this warp, in K
-    const unsigned char* first_x;  // this lane's in its first unit, of the first eight rows
+    const int units;                                        // of this warp, in K
+    const unsigned char* first_x;                           // this lane's in its first unit, of the first eight rows
+    float (*const of_rows)[kStripsOfUnit * kStripRows][2];  // this warp's
+
+    // Where lanes hold the statistics of a row each, they are decoded once and handed out. With two units on their
+    // way there are two places by turns: what is overwritten was read before the barrier of the unit in between.
+    template <int Place>
+    __device__ __forceinline__ void share_statistics(const Unit& unit) const {
+        if constexpr (kHasRowPerLane<Kind>) {
+            if constexpr (At::kRing == 1) __syncwarp();
+            *reinterpret_cast<float2*>(of_rows[Place][threadIdx.x % 32]) =
+                unit.row_statistics(shared.nested_codebook, nested_offset, weight.is_nested);
+            __syncwarp();
+        }
+    }
 
     // The 64 codes of a block of a strip as four operands of 16 x 16, and the statistics of this lane's two rows.
+    template <int Place>
     __device__ __forceinline__ void decode(uint32_t (&a)[4][4], float (&statistics)[2], const Unit& unit, int strip,
                                            int block) const {
         const uint32_t lane_part = PairTable<T, Stride>::lane_part();
@@ -168,8 +194,13 @@ struct Multiplier {
         for (int h = 0; h < 2; ++h) {
             uint2 codes = unit.codes[2 * strip + h][block];
             if constexpr (Kind == StreamKind::kAny) codes = transposed_codes(codes);
-            statistics[h] =
-                unit.statistic(2 * strip + h, kBlocks == 2 ? 0 : block, shared.nested_codebook, nested_offset, weight.is_nested);
+            if constexpr (kHasRowPerLane<Kind>) {
+                const int lane = static_cast<int>(threadIdx.x) % 32;
+                statistics[h] = of_rows[Place][strip * kStripRows + 8 * h + lane / 4][kBlocks == 2 ? lane % 4 / 2 : block];
+            } else {
+                statistics[h] = unit.statistic(2 * strip + h, kBlocks == 2 ? 0 : block, shared.nested_codebook, nested_offset,
+                                               weight.is_nested);
+            }
             a[0][h] = table.template get<0>(codes.x, lane_part);
             a[0][h + 2] = table.template get<1>(codes.x, lane_part);
             a[kSecond][h] = table.template get<2>(codes.x, lane_part);
@@ -225,10 +256,26 @@ struct Multiplier {
         }
     }
 
-    // totals += the products of `Strips` strips with a unit. Of the two operands the one stays in registers that is larger.
-    template <int Strips>
+    // totals += the products of `Strips` strips, the first of which is `First`, with a unit and rows of x that have been loaded.
+    template <int Strips, int First>
+    __device__ __forceinline__ void add(Totals& totals, const Unit& unit, const uint32_t (&b)[2][4][2]) const {
+        share_statistics<First / kStripsOfUnit>(unit);
+#pragma unroll
+        for (int block = 0; block < 2; ++block)
+#pragma unroll
+            for (int s = 0; s < Strips; ++s) {
+                uint32_t a[4][4];
+                float statistics[2];
+                decode<First / kStripsOfUnit>(a, statistics, unit, s, block);
+                add(totals[First + s][0], a, b[block], statistics, true);
+            }
+    }
+
+    // The same with x where it lies. Of the two operands the one stays in registers that is larger.
+    template <int Strips, int Place>
     __device__ __forceinline__ void add(Totals& totals, const Unit& unit, const unsigned char* x) const {
         uint32_t b[4][2];
+        share_statistics<Place>(unit);
         if constexpr (kBlocks == 2) load_x(b, x);
 #pragma unroll
         for (int block = 0; block < 2; ++block) {
@@ -238,14 +285,14 @@ struct Multiplier {
                 for (int s = 0; s < Strips; ++s) {
                     uint32_t a[4][4];
                     float statistics[2];
-                    decode(a, statistics, unit, s, block);
+                    decode<Place>(a, statistics, unit, s, block);
                     add(totals[s][0], a, b, statistics, kBlocks == 1 || block == static_cast<int>(threadIdx.x) % 4 / 2);
                 }
             } else {
                 uint32_t a[Strips][4][4];
                 float statistics[Strips][2];
 #pragma unroll
-                for (int s = 0; s < Strips; ++s) decode(a[s], statistics[s], unit, s, block);
+                for (int s = 0; s < Strips; ++s) decode<Place>(a[s], statistics[s], unit, s, block);
 #pragma unroll
                 for (int group = 0; group < kGroups; ++group) {
                     load_x(b, x + group * 8 * arguments.x_stride + block * 128);
@@ -256,7 +303,7 @@ struct Multiplier {
         }
     }
 
-    // totals += the products of `Strips` strips with all units of this warp. The units in `ring` are the first ones, and `next`
+    // totals += the products of up to two strips with all units of this warp. The units in `ring` are the first ones, and `next`
     // points to them: a unit that is used up makes room for the one that follows those in the ring, and after the last for the
     // first ones of the strips from `next_strip` on.
     template <int Strips>
@@ -269,33 +316,70 @@ struct Multiplier {
 #pragma unroll 1
             for (; u + 1 < units; ++u, x += kUnitDepth * 2) {
                 next.advance(1);
-                add<Strips>(totals, ring[0], x);
+                add<Strips, 0>(totals, ring[0], x);
                 next.template load<Strips>(ring[0], 0);
             }
             next.seek(next_strip, next_count);
-            add<Strips>(totals, ring[0], x);
-            next.load(ring[0], 0);
+            add<Strips, 0>(totals, ring[0], x);
+            next.template load_first<0>(ring[0], units);
         } else {
 #pragma unroll 1
             for (; u + 2 < units; u += 2, x += 2 * kUnitDepth * 2) {
                 next.advance(2);
-                add<Strips>(totals, ring[0], x);
+                add<Strips, 0>(totals, ring[0], x);
                 next.template load<Strips>(ring[0], 0);
-                add<Strips>(totals, ring[At::kRing - 1], x + kUnitDepth * 2);
-                if (u + 3 < units) next.template load<Strips>(ring[At::kRing - 1], 1);
+                add<Strips, 1>(totals, ring[1], x + kUnitDepth * 2);
+                if (u + 3 < units) next.template load<Strips>(ring[1], 1);
             }
             next.seek(next_strip, next_count);
-            add<Strips>(totals, ring[0], x);
-            next.load(ring[0], 0);
-            if (u + 1 < units) add<Strips>(totals, ring[At::kRing - 1], x + kUnitDepth * 2);
-            if (units > 1) next.load(ring[At::kRing - 1], 1);
+            add<Strips, 0>(totals, ring[0], x);
+            next.template load_first<0>(ring[0], units);
+            if (u + 1 < units) add<Strips, 1>(totals, ring[1], x + kUnitDepth * 2);
+            next.template load_first<1>(ring[1], units);
         }
+    }
+
+    // The same for a whole pair of strips and one or two of the other pair: the ring holds a unit of each.
+    template <int Others>
+    __device__ __forceinline__ void run_pairs(Totals& totals, Unit (&ring)[At::kRing], Position& next, int next_strip,
+                                              int next_count) const {
+        if (units == 0) return;
+        const unsigned char* x = first_x;
+        uint32_t b[2][4][2];
+#pragma unroll 2
+        for (int u = 1; u < units; ++u, x += kUnitDepth * 2) {
+            next.advance(1);
+            load_x(b[0], x);
+            load_x(b[1], x + 128);
+            add<2, 0>(totals, ring[0], b);
+            next.template load<2>(ring[0], 0);
+            add<Others, 2>(totals, ring[1], b);
+            next.template load<Others, 1>(ring[1], 0);
+        }
+        next.seek(next_strip, next_count);
+        load_x(b[0], x);
+        load_x(b[1], x + 128);
+        add<2, 0>(totals, ring[0], b);
+        next.template load_first<0>(ring[0], units);
+        add<Others, 2>(totals, ring[1], b);
+        next.template load_first<1>(ring[1], units);
+    }
+
+    // The totals of `count` strips.
+    __device__ __forceinline__ void run(Totals& totals, Unit (&ring)[At::kRing], Position& next, int count, int next_strip,
+                                        int next_count) const {
+        if constexpr (kPairs == 2) {
+            if (count > 3) return run_pairs<2>(totals, ring, next, next_strip, next_count);
+            if (count > 2) return run_pairs<1>(totals, ring, next, next_strip, next_count);
+        }
+        if (count > 1) run<2>(totals, ring, next, next_strip, next_count);
+        else if (count == 1) run<1>(totals, ring, next, next_strip, next_count);
     }
 };
 
 template <class T, int Rows, int Stride>
 __device__ __forceinline__ void store_sums(Shared<T, Rows, Stride>& shared, const Arguments& arguments, int i, int strip,
-                                           int last_strip, int round, int place) {
+                                           int last_strip, int place) {
     using At = Shape<Rows>;
     const MatMul4BitBatch& batch = arguments.batch;
     const Weight4Bit& weight = batch.weights.at[i];
@@ -307,7 +391,7 @@ __device__ __forceinline__ void store_sums(Shared<T, Rows, Stride>& shared, cons
         const int row = at % At::kRows, column = at / At::kRows, m = first_m + column;
         // Rows of a warp lie together: in each round its first strips, or the second ones.
         const int of_warp = row / (kStripRows * At::kStripsPerRound), in_warp = row % (kStripRows * At::kStripsPerRound);
-        const int64_t n = int64_t{strip + of_warp * kStripsOfWarp + round} * kStripRows + in_warp;
+        const int64_t n = int64_t{strip + of_warp * kStripsOfUnit} * kStripRows + in_warp;
         if (n >= min(weight.N, int64_t{last_strip} * kStripRows)) continue;
         float sum = 0;
 #pragma unroll
@@ -321,6 +405,37 @@ __device__ __forceinline__ void store_sums(Shared<T, Rows, Stride>& shared, cons
     }
 }
 
+// What this warp multiplies of a block's strips and of its part of K.
+template <int Rows>
+struct Share {
+    int depth_warp, row_warp;  // its number among those that share rows, or k
+    int begin, end;            // k of the block
+    int first_unit, units;     // of the warp
+
+    __device__ __forceinline__ explicit Share(const Arguments& arguments) {
+        using At = Shape<Rows>;
+        // By way of a shuffle the compiler knows that a warp's number, and what follows from it, is the same for all its lanes.
+        const int warp = __shfl_sync(0xffffffffu, static_cast<int>(threadIdx.x) / 32, 0);
+        depth_warp = warp % At::kDepthWarps, row_warp = warp / At::kDepthWarps;
+        begin = static_cast<int>(blockIdx.y) * arguments.depth;
+        end = static_cast<int>(min(arguments.batch.weights.K, static_cast<int64_t>(begin) + arguments.depth));
+        const int of_block = (end - begin + kUnitDepth - 1) / kUnitDepth;
+        first_unit = of_block * depth_warp / At::kDepthWarps;
+        units = of_block * (depth_warp + 1) / At::kDepthWarps - first_unit;
+    }
+};
+
+// Brings this warp's first units of the block's strips into the second-level cache. They may still be the result of the kernel
+// before: it writes through that cache.
+template <int Pairs, int Rows>
+__device__ __forceinline__ void prefetch_first(const Arguments& arguments, const Weight4Bit& weight, int64_t first, int64_t last) {
+    const Share<Rows> share(arguments);
+    const int64_t from = first - weight.first + share.row_warp * Pairs * kStripsOfUnit;
+    const int64_t to = min(last - weight.first, from + Pairs * kStripsOfUnit);
+    prefetch_units(weight, arguments.batch.weights.K, from * kStripRows, min(to * kStripRows, weight.N),
+                   share.begin + share.first_unit * kUnitDepth, share.end);
+}
+
 // Multiplies strips [first, last) of weight i, the block's first one or another.
 template <StreamKind Kind, class T, int Rows, int Stride>
 __device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const Arguments& arguments, int i, int first, int last,
@@ -328,15 +443,9 @@ __device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const 
     using At = Shape<Rows>;
     const MatMul4BitBatch& batch = arguments.batch;
     const Weight4Bit& weight = batch.weights.at[i];
-    // By way of a shuffle the compiler knows that a warp's number, and what follows from it, is the same for all its lanes.
-    const int warp = __shfl_sync(0xffffffffu, static_cast<int>(threadIdx.x) / 32, 0);
-    const int depth_warp = warp % At::kDepthWarps, row_warp = warp / At::kDepthWarps;
+    const Share<Rows> share(arguments);
     const int64_t K = batch.weights.K;
-    const auto begin = static_cast<int>(blockIdx.y) * arguments.depth;
-    const auto end = static_cast<int>(min(K, static_cast<int64_t>(begin) + arguments.depth));
-    const int units_of_block = (end - begin + kUnitDepth - 1) / kUnitDepth;
-    const int first_unit = units_of_block * depth_warp / At::kDepthWarps;
-    const int units = units_of_block * (depth_warp + 1) / At::kDepthWarps - first_unit;
+    const int row_warp = share.row_warp, depth_warp = share.depth_warp, units = share.units;
 
     // The first weight's own table is there, and the others' if it is the same.
     const Weight4Bit& before = batch.weights.at[is_first ? i : i - 1];
@@ -344,32 +453,39 @@ __device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const 
     if (!has_table) shared.table.template fill<kThreads>(batch.weights, weight);
     constexpr int kBlocks = kBlocksOf<Kind, Rows>;
     StreamUnit<Kind, kBlocks> ring[At::kRing];
-    StreamPosition<Kind, kBlocks> next(weight, K, begin + first_unit * kUnitDepth, end);
+    constexpr int kStripsOfWarp = kPairsOf<Kind, Rows> * kStripsOfUnit;
+    StreamPosition<Kind, kBlocks, kPairsOf<Kind, Rows>> next(weight, K, share.begin + share.first_unit * kUnitDepth, share.end);
     next.seek(first + row_warp * kStripsOfWarp, last - first - row_warp * kStripsOfWarp);
-    if (units > 0) next.load(ring[0], 0);
-    if (At::kRing == 2 && units > 1) next.load(ring[At::kRing - 1], 1);
+    next.template load_first<0>(ring[0], units);
+    if constexpr (At::kRing == 2) next.template load_first<1>(ring[1], units);
 
     if (weight.is_nested) shared.nested_codebook[threadIdx.x] = weight.statistics.nested_codebook[threadIdx.x];
     const int rows = Rows <= 8 ? static_cast<int>(batch.M) : Rows;
-    if (is_first) stage_x<T, Rows>(shared.x(), arguments, rows, begin, end);
+    if (is_first) stage_x<T, Rows>(shared.x(), arguments, rows, share.begin, share.end);
     __syncthreads();
 
     // Columns of the product that nobody asked for are the last one's, and are not stored.
     const int column = ptx::lane_id() / 4, t = ptx::lane_id() % 4, row_of_x = min(kBlocks == 2 ? column % 4 : column, rows - 1);
-    const int k_of_x = first_unit * kUnitDepth + (kBlocks == 2 ? column / 4 * 64 : 0) + t * (Kind == StreamKind::kAny ? 4 : 16);
-    const Multiplier<Kind, T, Rows, Stride> multiplier{shared, arguments,
-                                                       weight, weight.is_nested ? *weight.statistics.nested_offset : 0.0f,
-                                                       units,  shared.x() + row_of_x * arguments.x_stride + k_of_x * 2};
+    const int k_of_x =
+        share.first_unit * kUnitDepth + (kBlocks == 2 ? column / 4 * 64 : 0) + t * (Kind == StreamKind::kAny ? 4 : 16);
+    const Multiplier<Kind, T, Rows, Stride> multiplier{shared,
+                                                       arguments,
+                                                       weight,
+                                                       weight.is_nested ? *weight.statistics.nested_offset : 0.0f,
+                                                       units,
+                                                       shared.x() + row_of_x * arguments.x_stride + k_of_x * 2,
+                                                       shared.of_rows[threadIdx.x / 32]};
+    constexpr int kStrips = kStripsOfWarp * At::kRowWarps, kRounds = kStripsOfWarp / At::kStripsPerRound;
 #pragma unroll 1
-    for (int strip = first; strip < last; strip += At::kStrips) {
+    for (int strip = first; strip < last; strip += kStrips) {
         const int lane = ptx::lane_id();
         float totals[kStripsOfWarp][At::kGroups][4] = {};
-        const int place = (strip - first) / At::kStrips % At::kPlaces;
-        const int mine = strip + row_warp * kStripsOfWarp, next_strip = mine + At::kStrips;
-        if (last - mine >= 2) multiplier.template run<2>(totals, ring, next, next_strip, last - next_strip);
-        else if (last - mine == 1) multiplier.template run<1>(totals, ring, next, next_strip, last - next_strip);
+        const int mine = strip + row_warp * kStripsOfWarp, next_strip = mine + kStrips;
+        multiplier.run(totals, ring, next, last - mine, next_strip, last - next_strip);
 #pragma unroll
-        for (int round = 0; round < kStripsOfWarp / At::kStripsPerRound; ++round) {
+        for (int round = 0; round < kRounds; ++round) {
+            if (kPairsOf<Kind, Rows> == 2 && strip + round * At::kStripsPerRound >= last) break;
+            const int place = ((strip - first) / kStrips * kRounds + round) % At::kPlaces;
 #pragma unroll
             for (int s = 0; s < At::kStripsPerRound; ++s)
 #pragma unroll
@@ -383,7 +499,7 @@ __device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const 
                         if (m < rows) shared.sums[place][depth_warp][m][row] = total;
                     }
             __syncthreads();
-            store_sums(shared, arguments, i, strip, last, round, place);
+            store_sums(shared, arguments, i, strip + round * At::kStripsPerRound, last, place);
             // With two places by turns, what is overwritten next was read before the barrier above.
             if constexpr (At::kPlaces == 1) __syncthreads();
         }
@@ -401,6 +517,7 @@ __device__ __forceinline__ void multiply_strips(const Arguments& arguments) {
     ptx::grid_dependency_launch();
     int i = weight_of_tile(batch.weights, first);
     if (batch.weights.at[i].custom == nullptr) shared.table.template fill<kThreads>(batch.weights, batch.weights.at[i]);
+    prefetch_first<kPairsOf<Kind, Rows>, Rows>(arguments, batch.weights.at[i], first, last);
     ptx::grid_dependency_wait();
 
 #pragma unroll 1
@@ -415,7 +532,7 @@ __device__ __forceinline__ void multiply_strips(const Arguments& arguments) {
 
 // Blocks: ranges of strips, equal but for one, by splits of K, by 32 rows of x.
 template <StreamKind Kind, class T, int Rows, int Stride>
-__global__ void __launch_bounds__(kThreads, Rows <= 4 && Kind != StreamKind::kNested ? kBlocksAtOnce : 1)
+__global__ void __launch_bounds__(kThreads, Rows <= 4 && !kHasRowPerLane<Kind> ? kBlocksAtOnce : 1)
     matmul_4bit_stream_kernel(const __grid_constant__ Arguments arguments) {
 #if defined(__CUDA_ARCH__)
     constexpr bool kIsLarge = __CUDA_ARCH__ == 800 || __CUDA_ARCH__ >= 900;
@@ -474,7 +591,7 @@ int64_t deepest_of(int64_t M, const Device& device) {
 }
 
 Partition partition_of(int64_t strips, int64_t M, int64_t K, const Device& device) {
-    const int64_t at_a_time = with_shape(M, device, [](auto rows, auto) { return int64_t{Shape<rows()>::kStrips}; });
+    const int64_t at_a_time = with_shape(M, device, [](auto rows, auto) { return int64_t{Shape<rows()>::kLeastStrips}; });
     // Splits of K cost a launch that adds them up: for few rows of x only where 4096 of K are left to each.
     const int64_t least_depth = M <= 8 ? 4096 : 512;
     const int64_t parts = std::clamp<int64_t>(ceil_div(strips, at_a_time), 1, device.multiprocessors);
@@ -485,6 +602,7 @@ Partition partition_of(int64_t strips, int64_t M, int64_t K, const Device& devic
 
 StreamKind kind_of(const Weight4Bit& weight, int64_t K) {
     const auto address = reinterpret_cast<uintptr_t>(weight.statistics.absmax);
+    if (K % kUnitDepth == 0 && weight.statistics.shift > 6) return StreamKind::kLarge;
     const bool is_regular = K % kUnitDepth == 0 && weight.statistics.shift == 6 && address % (weight.is_nested ? 2 : 8) == 0 &&
                             (!weight.is_nested || weight.statistics.nested_shift > 0);
     return !is_regular ? StreamKind::kAny : weight.is_nested ? StreamKind::kNested : StreamKind::kPlain;
@@ -513,6 +631,8 @@ cudaError_t run(const Arguments& arguments, const Partition& partition, cudaStre
             return launch(at, matmul_4bit_stream_kernel<StreamKind::kPlain, T, Rows, Stride>, arguments);
         case StreamKind::kNested:
             return launch(at, matmul_4bit_stream_kernel<StreamKind::kNested, T, Rows, Stride>, arguments);
+        case StreamKind::kLarge:
+            return launch(at, matmul_4bit_stream_kernel<StreamKind::kLarge, T, Rows, Stride>, arguments);
         case StreamKind::kAny:
             return launch(at, matmul_4bit_stream_kernel<StreamKind::kAny, T, Rows, Stride>, arguments);
     }

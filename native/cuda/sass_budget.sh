@@ -19,6 +19,14 @@ matmul_4bit_stream sm_90a stream_kernelILNS0_10StreamKindE0E13__nv_bfloat16Li4EL
 matmul_4bit_stream sm_90a stream_kernelILNS0_10StreamKindE0E6__halfLi4ELi256E         1.5 0.7 0.8
 matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE0E13__nv_bfloat16Li4ELi256E 1.5 0.7 0.8
 matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE0E6__halfLi4ELi256E         1.5 0.7 0.8
+matmul_4bit_stream sm_90a stream_kernelILNS0_10StreamKindE0E13__nv_bfloat16Li8ELi256E 1.5 0.7 0.8
+matmul_4bit_stream sm_90a stream_kernelILNS0_10StreamKindE0E6__halfLi8ELi256E         1.5 0.7 0.8
+matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE0E13__nv_bfloat16Li8ELi256E 1.5 0.7 0.8
+matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE0E6__halfLi8ELi256E         1.5 0.7 0.8
+matmul_4bit_stream sm_90a stream_kernelILNS0_10StreamKindE1E13__nv_bfloat16Li4ELi256E 1.6 0.7 0.8
+matmul_4bit_stream sm_90a stream_kernelILNS0_10StreamKindE1E6__halfLi4ELi256E         1.6 0.7 0.8
+matmul_4bit_stream sm_90a stream_kernelILNS0_10StreamKindE1E13__nv_bfloat16Li8ELi256E 1.65 0.7 0.8
+matmul_4bit_stream sm_90a stream_kernelILNS0_10StreamKindE1E6__halfLi8ELi256E         1.65 0.7 0.8
 '
 # object, architecture, kernel: each that matches must contain warpgroup products
 readonly must_have_wgmma='
@@ -32,14 +40,14 @@ count() {
     awk -v kernel="$1" -v most_issued="$2" -v most_alu="$3" -v most_lsu="$4" '
         /Function : / { if (here) exit; here = $0 ~ kernel }
         here && match($0, /^[ \t]+\/\*[0-9a-f]+\*\/[ \t]+/) {
-            address = $1; gsub(/[^0-9a-f]/, "", address)
+            address = $1; gsub(/[^0-9a-f]/, "", address); sub(/^0+/, "", address)
             text = substr($0, RLENGTH + 1); sub(/;.*/, "", text)
             n++; at[address] = n
             if (match(text, /^@!?U?P[0-9T]+[ \t]+/)) text = substr(text, RLENGTH + 1)
             split(text, words, /[ \t]+/); what[n] = words[1]
             if (words[1] ~ /^BRA/ && match(text, /0x[0-9a-f]+/)) {
                 target = substr(text, RSTART + 2, RLENGTH - 2)
-                while (length(target) < length(address)) target = "0" target
+                sub(/^0+/, "", target)
                 if (target in at) { loops++; first[loops] = at[target]; last[loops] = n }
             }
         }

@@ -154,7 +154,7 @@ TEST(matmul_4bit_stream_of_rows_that_are_not_whole_blocks) {
 TEST(matmul_4bit_stream_of_every_format) {
     for (const DType dtype : kTypes)
         for (const Format4Bit& format : all_formats())
-            for (const int64_t M : {1, 6, 20}) check({M, 384, {50}, {format}, true, 3}, dtype);
+            for (const int64_t M : {1, 6, 12, 20}) check({M, 384, {50}, {format}, true, 3}, dtype);
 }
 
 TEST(matmul_4bit_stream_of_mixed_weights) {
@@ -171,6 +171,10 @@ TEST(matmul_4bit_stream_of_mixed_weights) {
 TEST(matmul_4bit_stream_of_many_strips) {
     for (const int64_t K : {128, 1024, 2048, 3200}) check({2, K, {16 * 132 * 2 + 70}}, DType::kBFloat16);
     check({5, 1280, {16 * 132 * 3 + 1}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, DType::kFloat16);
+    check({4, 1408, {16 * 132 * 2 + 9}, {{HALFBYTE_QUANT_TYPE_NF4, 128, true}}}, DType::kFloat16);
+    for (const bool is_nested : {false, true})
+        check({7, 640, {16 * 132 * 4 + 41}, {{HALFBYTE_QUANT_TYPE_NF4, 256, is_nested}}}, DType::kBFloat16);
+    check({8, 640, {16 * 132 * 4 + 41}}, DType::kBFloat16);
 }
 
 TEST(matmul_4bit_stream_split_in_depth) {
