@@ -4,7 +4,7 @@
 #   native/cuda/ptxas_report.sh <folder> <library>
 #
 # Writes <folder>/ptxas.tsv, a line per kernel and architecture, and prints a line per kernel: registers on each architecture, static
-# shared memory (what a launch asks for on top is in the kernel's launcher), bytes of stack and of spills. Fails where a kernel spills
+# shared memory (what launches ask for on top is printed by emulation_tests), bytes of stack and of spills. Fails where a kernel spills
 # registers, where the compiler serializes a kernel's asynchronous products, and where <library> is larger than it may be.
 set -euo pipefail
 

@@ -66,4 +66,11 @@ struct Counts {
 void start_counting();
 std::map<std::string, Counts> stop_counting();
 
+// The largest launch of each kernel so far: ptxas, which tells registers, knows nothing of dynamic shared memory.
+struct LaunchSize {
+    unsigned threads = 0;  // of a block
+    size_t shared_bytes = 0;
+};
+std::map<std::string, LaunchSize> largest_launches();
+
 }  // namespace halfbyte::emulation

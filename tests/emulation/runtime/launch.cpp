@@ -33,6 +33,7 @@ std::vector<Order> g_orders;
 bool g_counting = false;
 std::map<std::string, Counts> g_counts;
 std::unordered_map<const void*, std::string> g_names;
+std::unordered_map<const void*, LaunchSize> g_sizes;
 
 // Blocks are expensive to make (stacks, the shared window), so they are kept.
 std::vector<std::unique_ptr<Block>> take_blocks(size_t count) {
@@ -178,6 +179,16 @@ std::map<std::string, Counts> stop_counting() {
     return std::exchange(g_counts, {});
 }
 
+std::map<std::string, LaunchSize> largest_launches() {
+    const std::lock_guard lock(g_mutex);
+    std::vector<const void*> kernels;
+    for (const auto& [kernel, size] : g_sizes) kernels.push_back(kernel);
+    const std::vector<std::string> names = function_names(kernels);
+    std::map<std::string, LaunchSize> sizes;
+    for (size_t i = 0; i < kernels.size(); ++i) sizes[names[i]] = g_sizes[kernels[i]];
+    return sizes;
+}
+
 std::mutex& device_mutex() {
     static std::mutex mutex;
     return mutex;
@@ -193,6 +204,12 @@ cudaError_t run(const cudaLaunchConfig_t& config, unsigned cluster, const void* 
         std::fprintf(stderr, "emulation: %zu bytes are allocated, too many to run %s in several orders\n", memory.used(),
                      function_name(function).c_str());
         orders.resize(1);
+    }
+    {
+        const std::lock_guard lock(g_mutex);
+        LaunchSize& size = g_sizes[function];
+        size.threads = std::max(size.threads, config.blockDim.x * config.blockDim.y * config.blockDim.z);
+        size.shared_bytes = std::max(size.shared_bytes, config.dynamicSmemBytes);
     }
     const Footprint footprint = begin_footprint(config);
     DeviceMemory::Snapshot before, first;

@@ -7,7 +7,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <sstream>
 #include <utility>
+#include <vector>
 
 namespace halfbyte::emulation {
 namespace {
@@ -18,22 +20,29 @@ Report g_report;
 std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 // Symbols of kernels are hidden, so the dynamic linker does not know them; addr2line (binutils, always beside g++) reads the
-// debug information instead. Only called when a fault is reported or a kernel is counted. {function, file:line}
-std::pair<std::string, std::string> addr2line(const void* code) {
+// debug information instead. Only called when a fault is reported or kernels are counted: it takes a second, for one address as for
+// many. {function, file:line} of each.
+std::vector<std::pair<std::string, std::string>> addr2line(const std::vector<const void*>& codes) {
+    std::vector<std::pair<std::string, std::string>> results(codes.size());
     Dl_info info{};
-    if (dladdr(const_cast<void*>(code), &info) == 0 || info.dli_fname == nullptr) return {};
-    const size_t offset = static_cast<const char*>(code) - static_cast<const char*>(info.dli_fbase);
-    const std::string command = text("addr2line -f -C -e '%s' 0x%zx 2>/dev/null", info.dli_fname, offset);
-    FILE* pipe = popen(command.c_str(), "r");
-    if (pipe == nullptr) return {};
+    if (codes.empty() || dladdr(const_cast<void*>(codes[0]), &info) == 0 || info.dli_fname == nullptr) return results;
+    std::string command = text("addr2line -f -C -e '%s'", info.dli_fname);
+    for (const void* code : codes)
+        command += text(" 0x%tx", static_cast<const char*>(code) - static_cast<const char*>(info.dli_fbase));
+    FILE* pipe = popen((command + " 2>/dev/null").c_str(), "r");
+    if (pipe == nullptr) return results;
     std::string output;
     char buffer[512];
     while (fgets(buffer, sizeof buffer, pipe) != nullptr) output += buffer;
     pclose(pipe);
-    const size_t line = output.find('\n');
-    if (line == std::string::npos || output.starts_with("??")) return {};
-    std::string place = file_name(output.substr(line + 1, output.find_first_of(" \n", line + 1) - line - 1));
-    return {output.substr(0, line), place.starts_with("?") ? "" : place};
+    std::istringstream lines(output);
+    for (auto& [function, place] : results) {
+        if (!std::getline(lines, function) || !std::getline(lines, place)) return results;
+        if (function.starts_with("??")) function.clear();
+        place = file_name(place.substr(0, place.find(' ')));
+        if (place.starts_with("?")) place.clear();
+    }
+    return results;
 }
 
 }  // namespace
@@ -87,20 +96,25 @@ std::string text(const char* format, ...) {
 
 std::string source_line(const void* code) {
     if (code == nullptr) return "";
-    return addr2line(static_cast<const char*>(code) - 1).second;  // a return address lies behind its call
+    return addr2line({static_cast<const char*>(code) - 1})[0].second;  // a return address lies behind its call
 }
 
-std::string function_name(const void* code) {
-    std::string name = addr2line(code).first;
-    if (name.starts_with("void ")) name.erase(0, 5);
-    int depth = 0;  // cut at the parameter list: the first '(' outside template arguments, "(anonymous namespace)" excepted
-    for (size_t i = 0; i < name.size(); ++i) {
-        if (name[i] == '<') ++depth;
-        if (name[i] == '>') --depth;
-        if (name[i] == '(' && depth == 0 && !name.substr(i).starts_with("(anonymous")) return name.substr(0, i);
+std::vector<std::string> function_names(const std::vector<const void*>& codes) {
+    std::vector<std::string> names;
+    for (auto& [name, place] : addr2line(codes)) {
+        if (name.starts_with("void ")) name.erase(0, 5);
+        int depth = 0;  // cut at the parameter list: the first '(' outside template arguments, "(anonymous namespace)" excepted
+        for (size_t i = 0; i < name.size(); ++i) {
+            if (name[i] == '<') ++depth;
+            if (name[i] == '>') --depth;
+            if (name[i] == '(' && depth == 0 && !name.substr(i).starts_with("(anonymous")) name.erase(i);
+        }
+        names.push_back(name.empty() ? "kernel" : name);
     }
-    return name.empty() ? "kernel" : name;
+    return names;
 }
+
+std::string function_name(const void* code) { return function_names({code})[0]; }
 
 std::string to_text(const Site& site) {
     return site.line() == 0 ? "" : text("%s:%u", file_name(site.file_name()).c_str(), site.line());

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <source_location>
 #include <string>
+#include <vector>
 
 #include "../emulation.h"
 
@@ -19,6 +20,7 @@ std::string source_line(const void* code);
 
 // The demangled name of the function at `code`, without its parameters.
 std::string function_name(const void* code);
+std::vector<std::string> function_names(const std::vector<const void*>& codes);
 
 std::string to_text(const Site& site);
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 namespace test {
 namespace {
@@ -44,6 +45,16 @@ uint32_t Random::next() {
     return static_cast<uint32_t>(state_ >> 32) ^ static_cast<uint32_t>(state_ >> 51);
 }
 
+// What ptxas cannot tell of the library's kernels: how much shared memory their launches ask for.
+static void print_launches() {
+    std::printf("%-100s threads  shared memory of the largest launch\n", "kernel");
+    for (const auto& [kernel, size] : halfbyte::emulation::largest_launches()) {
+        constexpr std::string_view kOurs = "halfbyte::cuda::(anonymous namespace)::";
+        if (kernel.starts_with(kOurs))
+            std::printf("%-100s %7u %14zu\n", kernel.c_str() + kOurs.size(), size.threads, size.shared_bytes);
+    }
+}
+
 }  // namespace test
 
 // emulation_tests [part of a name]: with a part of a name, those tests alone, and what the emulator reported.
@@ -63,6 +74,7 @@ int main(int argc, char** argv) {
         std::fflush(stdout);
         ++(test::g_failed ? failed : passed);
     }
+    if (argc == 1) test::print_launches();
     std::printf("%d passed, %d failed\n", passed, failed);
     return failed == 0 && passed > 0 ? 0 : 1;
 }
