@@ -383,7 +383,8 @@ HALFBYTE_API int32_t halfbyte_dequantize_int8(halfbyte_stream stream, const half
  * rows, and for gradients, what halfbyte_dequantize_4bit writes, bit for bit. So the result is at least as accurate as
  * dequantizing to that type and multiplying with float32 sums: each term is off by at most 2^-8 of itself for bfloat16 and 2^-11
  * for float16, and with few rows by half of that on average. bfloat16 never becomes float16. Which of the two it is depends on
- * M, so the same row of x may give results apart by that much in batches of different sizes; never from run to run.
+ * M, so the same row of x may give results apart by that much in batches of different sizes; never from run to run. Where tensor
+ * cores cannot take a forward product (K not a multiple of 16, packed codes not aligned to 8 bytes) weights enter exactly.
  * ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Where one product goes. */

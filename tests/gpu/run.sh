@@ -5,8 +5,12 @@
 #   run.sh --library <libhalfbyte_*.so> <output folder>    with a library that is there, such as the emulated one: builds nothing, and
 #                                                          leaves out what needs a GPU
 #
-# It lies in tests/gpu of the source tree that `./build.sh gpu-bundle` packs together with the tests, the tool and their .NET runtime. It
-# builds the native library for this GPU, runs all NUnit tests on it, a subset of them under compute-sanitizer, captures and replays a
+# It runs from a bundle, not from a clone: on a machine with .NET, `./build.sh gpu-bundle` packs the source tree, the tests, the tool and
+# their .NET runtime into artifacts/gpu-bundle.tar.xz. Copy that to the GPU machine, and there:
+#
+#   tar -xJf gpu-bundle.tar.xz && gpu-bundle/tests/gpu/run.sh results
+#
+# It builds the native library for this GPU, runs all NUnit tests on it, a subset of them under compute-sanitizer, captures and replays a
 # graph, and runs the benchmark (benchmarks/README.md). The output folder gets summary.json, summary.txt, benchmark.json, benchmark.txt,
 # clocks.csv and a log per step. Exit status 0 if nothing failed.
 #
