@@ -6,12 +6,14 @@ public static partial class FourBit
     /// <c>output[m, k] = W[indices[m], k]</c>: reads rows and decodes only those, each value rounded once to the type of the output.
     /// In a loop use <see cref="Embedding4Bit"/>, which prepares the call once.
     /// </summary>
+    /// <remarks>On a CUDA device nobody waits to look at the indices: of one that is no row, the row of the output is NaN. On the CPU it is
+    /// refused.</remarks>
     /// <param name="stream">A stream of the tensor's device.</param>
     /// <param name="weight">W [N, K].</param>
     /// <param name="indices">M of them, each from 0 to N - 1.</param>
     /// <param name="output">[M, K].</param>
     /// <exception cref="HalfbyteArgumentException">Shapes or devices do not fit together, or, on the CPU, an index is no row; the message names
-    /// it. On another device the row of such an index is NaN.</exception>
+    /// it.</exception>
     public static void Lookup(ComputeStream stream, FourBitTensor weight, in IndicesView indices, in ActivationsView output)
     {
         using var layer = new Embedding4Bit(weight, ownsWeight: false);
