@@ -1,9 +1,14 @@
 // y_i = x * W_i^T + bias_i with 4-bit weights: which kernel multiplies what, in launches of up to eight weights.
+#include <algorithm>
+#include <array>
+#include <iterator>
+
 #include "core/formats.h"
 #include "cuda/kernel_choice.h"
 #include "cuda/kernels.h"
 #include "cuda/matmul_4bit.h"
 #include "cuda/matmul_device.h"
+#include "cuda/matmul_partials.h"
 #include "cuda/tensor_map.h"
 
 namespace halfbyte::cuda {
@@ -117,29 +122,37 @@ const Kernel kKernels[] = {
      .run = matmul_4bit_tile},
 };
 
-// Whether a row of the table may multiply the shape.
-bool fits(const Kernel& kernel, const MatMul4Bit& op, int architecture) {
-    bool was_asked = false;
-    return may_run("matmul_4bit", kernel.name, &was_asked) && kernel.can(op, architecture) &&
-           (was_asked || kernel.best(op, architecture));
+// Which rows of the table may multiply the shape.
+using Rows = std::array<bool, std::size(kKernels)>;
+
+Rows rows_for(const MatMul4Bit& op, int architecture) {
+    Rows rows{};
+    for (size_t row = 0; row < rows.size(); ++row) {
+        const Kernel& kernel = kKernels[row];
+        bool was_asked = false;
+        rows[row] = may_run("matmul_4bit", kernel.name, &was_asked) && kernel.can(op, architecture) &&
+                    (was_asked || kernel.best(op, architecture));
+    }
+    return rows;
 }
 
-// Which row multiplies by a weight; null where the kernel that was asked for cannot.
-const Kernel* kernel_for(const MatMul4Bit& op, const halfbyte_weight_4bit& weight, int architecture) {
-    for (const Kernel& kernel : kKernels)
-        if (fits(kernel, op, architecture) && kernel.takes_x(op) && kernel.takes(weight)) return &kernel;
+// Which of `rows` multiplies by a weight; null where the kernel that was asked for cannot.
+const Kernel* kernel_for(const Rows& rows, const halfbyte_weight_4bit& weight) {
+    for (size_t row = 0; row < rows.size(); ++row)
+        if (rows[row] && kKernels[row].takes(weight)) return &kKernels[row];
     return nullptr;
 }
 
 // Multiplies by the weights that `kernel` takes, eight at a time.
-cudaError_t run(const MatMul4Bit& op, const Kernel& kernel, int architecture, cudaStream_t stream) {
+cudaError_t run(const MatMul4Bit& op, const Kernel& kernel, const Rows& rows, cudaStream_t stream) {
+    const int64_t splits = kernel.splits(op);
     for (int64_t i = 0; i < op.count;) {
         MatMul4BitBatch batch(op);
-        batch.splits = kernel.splits(op);
+        batch.splits = splits;
         int64_t columns = 0;
         for (; i < op.count && batch.weights.count < kWeightsPerLaunch; ++i) {
             const halfbyte_weight_4bit& weight = op.weights[i];
-            if (weight.N == 0 || kernel_for(op, weight, architecture) != &kernel) continue;
+            if (weight.N == 0 || kernel_for(rows, weight) != &kernel) continue;
             batch.outputs[batch.weights.count] = product_output(op.outputs[i]);
             batch.columns[batch.weights.count] = columns;
             batch.sources[batch.weights.count] = &weight;
@@ -156,13 +169,32 @@ cudaError_t run(const MatMul4Bit& op, const Kernel& kernel, int architecture, cu
 
 }  // namespace
 
+int64_t columns_of(const MatMul4BitBatch& batch) {
+    const int32_t last = batch.weights.count - 1;
+    return batch.columns[last] + batch.weights.at[last].N;
+}
+
+cudaError_t add_partials(const MatMul4BitBatch& batch, int64_t splits, cudaStream_t stream) {
+    if (splits == 1) return cudaSuccess;
+    Partials partials{.sums = batch.partials,
+                      .splits = splits,
+                      .M = batch.M,
+                      .columns = columns_of(batch),
+                      .count = batch.weights.count,
+                      .at = {}};
+    static_assert(kWeightsPerLaunch <= Partials::kMost);
+    for (int32_t i = 0; i < batch.weights.count; ++i) partials.at[i] = {batch.outputs[i], batch.columns[i]};
+    return add_partials(partials, batch.dtype, stream);
+}
+
 // Where x and the weights lie is not known yet: enough for every row that may multiply the shape.
 int64_t matmul_4bit_workspace(const MatMul4Bit& op) {
     int architecture = 0;
     if (architecture_of_device(&architecture) != cudaSuccess) return 0;  // the product will say so
+    const Rows rows = rows_for(op, architecture);
     int64_t bytes = 0;
-    for (const Kernel& kernel : kKernels)
-        if (fits(kernel, op, architecture)) bytes = std::max(bytes, kernel.workspace(op));
+    for (size_t row = 0; row < rows.size(); ++row)
+        if (rows[row]) bytes = std::max(bytes, kKernels[row].workspace(op));
     return bytes;
 }
 
@@ -171,10 +203,15 @@ cudaError_t matmul_4bit(const MatMul4Bit& op, cudaStream_t stream) {
     int architecture = 0;
     cudaError_t status = architecture_of_device(&architecture);
     if (status != cudaSuccess) return status;
-    for (int64_t i = 0; i < op.count; ++i)
-        if (kernel_for(op, op.weights[i], architecture) == nullptr) return cudaErrorNotSupported;
-    for (const Kernel& kernel : kKernels)
-        if (status == cudaSuccess) status = run(op, kernel, architecture, stream);
+    Rows rows = rows_for(op, architecture), used{};
+    for (size_t row = 0; row < rows.size(); ++row) rows[row] = rows[row] && kKernels[row].takes_x(op);
+    for (int64_t i = 0; i < op.count; ++i) {
+        const Kernel* kernel = kernel_for(rows, op.weights[i]);
+        if (kernel == nullptr) return cudaErrorNotSupported;
+        used[static_cast<size_t>(kernel - kKernels)] |= op.weights[i].N > 0;
+    }
+    for (size_t row = 0; row < rows.size() && status == cudaSuccess; ++row)
+        if (used[row]) status = run(op, kKernels[row], rows, stream);
     return status;
 }
 

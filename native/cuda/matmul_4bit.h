@@ -45,6 +45,11 @@ struct MatMul4BitBatch {
           workspace(op.workspace) {}
 };
 
+// All columns of a launch's partial sums.
+int64_t columns_of(const MatMul4BitBatch& batch);
+// Makes the products of a launch from its partial sums; nothing if there is one split, which has stored them itself.
+cudaError_t add_partials(const MatMul4BitBatch& batch, int64_t splits, cudaStream_t stream);
+
 // How many rows of a weight a tile of each kernel has.
 inline constexpr int64_t kStreamTile = 16, kRowsTile = 8, kMmaTile = 128, kFp32TileRows = 64;
 

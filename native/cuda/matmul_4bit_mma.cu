@@ -168,17 +168,11 @@ int64_t matmul_4bit_mma_splits(const MatMul4Bit& op) {
 }
 
 cudaError_t matmul_4bit_mma(const MatMul4BitBatch& batch, cudaStream_t stream) {
-    const int32_t last = batch.weights.count - 1;
-    const int64_t columns = batch.columns[last] + batch.weights.at[last].N;
+    const int64_t columns = columns_of(batch);
     const cudaError_t status =
         batch.dtype == DType::kFloat16 ? run<__half>(batch, columns, stream) : run<__nv_bfloat16>(batch, columns, stream);
     const int64_t splits = ceil_div(batch.weights.K, depth_of_split(batch.weights.K, batch.splits, kStep));
-    if (status != cudaSuccess || splits == 1) return status;
-    Partials partials{
-        .sums = batch.partials, .splits = splits, .M = batch.M, .columns = columns, .count = batch.weights.count, .at = {}};
-    static_assert(kWeightsPerLaunch <= Partials::kMost);
-    for (int32_t i = 0; i < batch.weights.count; ++i) partials.at[i] = {batch.outputs[i], batch.columns[i]};
-    return add_partials(partials, batch.dtype, stream);
+    return status != cudaSuccess ? status : add_partials(batch, splits, stream);
 }
 
 }  // namespace halfbyte::cuda

@@ -660,13 +660,12 @@ cudaError_t matmul_4bit_stream(const MatMul4BitBatch& batch, cudaStream_t stream
     Device device;
     const cudaError_t found = Device::current(&device);
     if (found != cudaSuccess) return found;
-    const int32_t last = batch.weights.count - 1;
     const int64_t K = batch.weights.K;
     Partition partition = partition_of(batch.tiles, batch.M, K, device);
     partition.depth = depth_of_split(K, batch.splits, kUnitDepth);
     partition.splits = ceil_div(K, partition.depth);
     const Arguments arguments{.batch = batch,
-                              .columns = batch.columns[last] + batch.weights.at[last].N,
+                              .columns = columns_of(batch),
                               .strips = static_cast<int32_t>(batch.tiles / partition.parts),
                               .longer_parts = static_cast<int32_t>(batch.tiles % partition.parts),
                               .depth = static_cast<int32_t>(partition.depth),
@@ -676,16 +675,7 @@ cudaError_t matmul_4bit_stream(const MatMul4BitBatch& batch, cudaStream_t stream
         return batch.dtype == DType::kFloat16 ? run<__half, rows(), stride()>(arguments, partition, stream)
                                               : run<__nv_bfloat16, rows(), stride()>(arguments, partition, stream);
     });
-    if (status != cudaSuccess || partition.splits == 1) return status;
-    Partials partials{.sums = batch.partials,
-                      .splits = partition.splits,
-                      .M = batch.M,
-                      .columns = arguments.columns,
-                      .count = batch.weights.count,
-                      .at = {}};
-    static_assert(kWeightsPerLaunch <= Partials::kMost);
-    for (int32_t i = 0; i <= last; ++i) partials.at[i] = {batch.outputs[i], batch.columns[i]};
-    return add_partials(partials, batch.dtype, stream);
+    return status != cudaSuccess ? status : add_partials(batch, partition.splits, stream);
 }
 
 }  // namespace halfbyte::cuda

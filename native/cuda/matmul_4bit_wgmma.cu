@@ -6,8 +6,7 @@
 // 128 or 64 rows of x, in steps of 64 k through a ring of stages (stage_ring.cuh):
 //
 //   warpgroup 2       producer: x by TMA, with 128-byte swizzle; of each row of the weight 64 codes, and the sixteen values that
-//   they
-//                     may have (code_stage.cuh), so that consumers know nothing of formats, statistics and blocks
+//                     they may have (code_stage.cuh), so that consumers know nothing of formats, statistics and blocks
 //   warpgroups 0, 1   consumers of 64 features each (wgmma_tile.cuh): find the values of step i by byte permutes while the tensor
 //                     cores multiply step i - 1 from the other buffer of A registers
 //
@@ -228,17 +227,12 @@ int64_t matmul_4bit_wgmma_splits(const MatMul4Bit& op) {
 }
 
 cudaError_t matmul_4bit_wgmma(const MatMul4BitBatch& batch, cudaStream_t stream) {
-    const int32_t last = batch.weights.count - 1;
-    const int64_t columns = batch.columns[last] + batch.weights.at[last].N;
+    const int64_t columns = columns_of(batch);
     const int rows = wgmma_plan(batch.M, batch.tiles, batch.weights.K).rows;
     const cudaError_t status = batch.dtype == DType::kFloat16 ? run<__half>(batch, rows, columns, stream)
                                                               : run<__nv_bfloat16>(batch, rows, columns, stream);
     const int64_t splits = ceil_div(batch.weights.K, depth_of_split(batch.weights.K, batch.splits, kWgmmaStep));
-    if (status != cudaSuccess || splits == 1) return status;
-    Partials partials{
-        .sums = batch.partials, .splits = splits, .M = batch.M, .columns = columns, .count = batch.weights.count, .at = {}};
-    for (int32_t i = 0; i < batch.weights.count; ++i) partials.at[i] = {batch.outputs[i], batch.columns[i]};
-    return add_partials(partials, batch.dtype, stream);
+    return status != cudaSuccess ? status : add_partials(batch, splits, stream);
 }
 
 }  // namespace halfbyte::cuda
