@@ -36,11 +36,9 @@
 
 #include "core/formats.h"
 #include "cuda/device/launch.cuh"
-#include "cuda/device/multiply_add.cuh"
-#include "cuda/device/pair_table.cuh"
 #include "cuda/device/ptx.cuh"
 #include "cuda/device/smem.cuh"
-#include "cuda/device/weight_stream.cuh"
+#include "cuda/device/stream_multiplier.cuh"
 #include "cuda/matmul_4bit.h"
 #include "cuda/matmul_device.h"
 #include "cuda/matmul_partials.h"
@@ -48,50 +46,12 @@
 namespace halfbyte::cuda {
 namespace {
 
-constexpr int kWarps = 8, kThreads = 32 * kWarps;
-
 // Where the next kernel may begin before this one is done, with few rows of x, it finds half of the registers free.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
 constexpr int kBlocksAtOnce = 2;
 #else
 constexpr int kBlocksAtOnce = 1;
 #endif
-
-// How a block of eight warps multiplies by up to 4, 8, 16 or 32 rows of x: with more of them, more rows of the weight, so that
-// what is read of x does not outgrow what is read of the weight.
-template <int Rows>
-struct Shape {
-    static constexpr int kGroups = Rows <= 8 ? 1 : Rows / 8;  // of eight columns of a tensor core's product
-    static constexpr int kDepthWarps = 8 / kGroups;           // that share rows and split K
-    static constexpr int kRowWarps = kWarps / kDepthWarps;
-    static constexpr int kLeastStrips = kStripsOfUnit * kRowWarps;  // of a block, if there are so many
-    // Units on their way. Many sums leave registers for one; tensor cores are the limit then, and not the memory.
-    static constexpr int kRing = Rows <= 16 ? 2 : 1;
-    // Their sums meet in shared memory: all at once and in two places by turns, or, where they are many, strip by strip.
-    static constexpr int kStripsPerRound = Rows <= 8 ? kStripsOfUnit : 1, kPlaces = Rows <= 8 ? 2 : 1;
-    static constexpr int kRows = kStripRows * kStripsPerRound * kRowWarps;
-};
-
-// Pairs of strips that a warp multiplies at a time. Two, where an operand of x serves one product per strip: four are then made of
-// what is read once.
-template <StreamKind Kind, int Rows>
-inline constexpr int kPairsOf = Rows == 8 && Kind != StreamKind::kAny ? 2 : 1;
-
-// Blocks of 64 k whose products the eight columns of a tensor core's product are: of the eight, half are enough for four rows of x.
-// Where lanes hold statistics of 16 codes the columns are rows of x and nothing else.
-template <StreamKind Kind, int Rows>
-inline constexpr int kBlocksOf = Rows <= 4 && Kind != StreamKind::kAny ? 2 : 1;
-
-template <class T, int Rows, int Stride>
-struct Shared {
-    PairTable<T, Stride> table;
-    float nested_codebook[256];
-    float of_rows[kWarps][2][kStripsOfUnit * kStripRows][2];  // statistics of the two units that a warp multiplies
-    float sums[Shape<Rows>::kPlaces][Shape<Rows>::kDepthWarps][Rows][Shape<Rows>::kRows + 4];
-
-    // Rows of x follow.
-    __device__ unsigned char* x() { return reinterpret_cast<unsigned char*>(this + 1); }
-};
 
 struct Arguments {
     MatMul4BitBatch batch;
@@ -109,10 +69,10 @@ constexpr int32_t x_stride_of(int64_t depth) { return static_cast<int32_t>(ceil_
 // Columns [begin, end) of `rows` rows of x, those that do not exist as zeros. A barrier must follow.
 template <class T, int Rows>
 __device__ __forceinline__ void stage_x(unsigned char* to, const Arguments& arguments, int rows, int begin, int end) {
-    constexpr int kAcross = Rows <= 8 ? kThreads : 64;  // threads for a row
+    constexpr int kAcross = Rows <= 8 ? kStreamThreads : 64;  // threads for a row
     const MatMul4BitBatch& batch = arguments.batch;
 #pragma unroll 1
-    for (int row = static_cast<int>(threadIdx.x) / kAcross; row < rows; row += kThreads / kAcross) {
+    for (int row = static_cast<int>(threadIdx.x) / kAcross; row < rows; row += kStreamThreads / kAcross) {
         const int64_t m = static_cast<int64_t>(blockIdx.z) * Rows + row;
         const T* from = static_cast<const T*>(batch.x) + m * batch.ldx + begin;
         unsigned char* row_of_x = to + row * arguments.x_stride;
@@ -152,242 +112,17 @@ __device__ __forceinline__ float sum_by_definition(const MatMul4BitBatch& batch,
     return sum;
 }
 
-// What a warp does for one weight, strip by strip.
-template <StreamKind Kind, class T, int Rows, int Stride>
-struct Multiplier {
-    using SharedMemory = Shared<T, Rows, Stride>;
-    using At = Shape<Rows>;
-    static constexpr int kGroups = At::kGroups, kBlocks = kBlocksOf<Kind, Rows>;
-    using Unit = StreamUnit<Kind, kBlocks>;
-    static constexpr int kPairs = kPairsOf<Kind, Rows>, kStripsOfWarp = kPairs * kStripsOfUnit;
-    using Position = StreamPosition<Kind, kBlocks, kPairs>;
-    using Totals = float[kStripsOfWarp][kGroups][4];
-
-    SharedMemory& shared;
-    const Arguments& arguments;
-    const Weight4Bit& weight;
-    const float nested_offset;
-    const int units;                                        // of this warp, in K
-    const unsigned char* first_x;                           // this lane's in its first unit, of the first eight rows
-    float (*const of_rows)[kStripsOfUnit * kStripRows][2];  // this warp's
-
-    // Where lanes hold the statistics of a row each, they are decoded once and handed out. With two units on their
-    // way there are two places by turns: what is overwritten was read before the barrier of the unit in between.
-    template <int Place>
-    __device__ __forceinline__ void share_statistics(const Unit& unit) const {
-        if constexpr (kHasRowPerLane<Kind>) {
-            if constexpr (At::kRing == 1) __syncwarp();
-            *reinterpret_cast<float2*>(of_rows[Place][threadIdx.x % 32]) =
-                unit.row_statistics(shared.nested_codebook, nested_offset, weight.is_nested);
-            __syncwarp();
-        }
-    }
-
-    // The 64 codes of a block of a strip as four operands of 16 x 16, and the statistics of this lane's two rows.
-    template <int Place>
-    __device__ __forceinline__ void decode(uint32_t (&a)[4][4], float (&statistics)[2], const Unit& unit, int strip,
-                                           int block) const {
-        const uint32_t lane_part = PairTable<T, Stride>::lane_part();
-        const auto& table = shared.table;
-        constexpr int kSecond = Kind == StreamKind::kAny ? 2 : 1, kThird = 3 - kSecond;  // as transposed_codes() puts them
-#pragma unroll
-        for (int h = 0; h < 2; ++h) {
-            uint2 codes = unit.codes[2 * strip + h][block];
-            if constexpr (Kind == StreamKind::kAny) codes = transposed_codes(codes);
-            if constexpr (kHasRowPerLane<Kind>) {
-                const int lane = static_cast<int>(threadIdx.x) % 32;
-                statistics[h] = of_rows[Place][strip * kStripRows + 8 * h + lane / 4][kBlocks == 2 ? lane % 4 / 2 : block];
-            } else {
-                statistics[h] = unit.statistic(2 * strip + h, kBlocks == 2 ? 0 : block, shared.nested_codebook, nested_offset,
-                                               weight.is_nested);
-            }
-            a[0][h] = table.template get<0>(codes.x, lane_part);
-            a[0][h + 2] = table.template get<1>(codes.x, lane_part);
-            a[kSecond][h] = table.template get<2>(codes.x, lane_part);
-            a[kSecond][h + 2] = table.template get<3>(codes.x, lane_part);
-            a[kThird][h] = table.template get<0>(codes.y, lane_part);
-            a[kThird][h + 2] = table.template get<1>(codes.y, lane_part);
-            a[3][h] = table.template get<2>(codes.y, lane_part);
-            a[3][h + 2] = table.template get<3>(codes.y, lane_part);
-        }
-    }
-
-    // This lane's part of eight rows of x by 64 k: four operands of 16 x 8.
-    __device__ __forceinline__ void load_x(uint32_t (&b)[4][2], const unsigned char* x) const {
-        if constexpr (Kind == StreamKind::kAny) {
-#pragma unroll
-            for (int step = 0; step < 4; ++step) {
-                const uint2 words = *reinterpret_cast<const uint2*>(x + step * 32);
-                b[step][0] = words.x, b[step][1] = words.y;
-            }
-        } else {
-#pragma unroll
-            for (int half = 0; half < 2; ++half) {
-                const uint4 words = *reinterpret_cast<const uint4*>(x + half * 16);
-                b[2 * half][0] = words.x, b[2 * half][1] = words.y;
-                b[2 * half + 1][0] = words.z, b[2 * half + 1][1] = words.w;
-            }
-        }
-    }
-
-    // totals += (a * b) times the statistics, in lanes whose columns hold this product.
-    __device__ __forceinline__ void add(float (&totals)[4], const uint32_t (&a)[4][4], const uint32_t (&b)[4][2],
-                                        const float (&statistics)[2], bool is_mine) const {
-        if constexpr (Kind == StreamKind::kAny) {
-#pragma unroll
-            for (int step = 0; step < 4; ++step) {
-                float part[4] = {};
-                multiply_add(part, a[step], b[step], T{});
-#pragma unroll
-                for (int h = 0; h < 2; ++h) {
-                    const float statistic = __shfl_sync(0xffffffffu, statistics[h], (threadIdx.x & 28) + step);
-                    totals[2 * h] = fmaf(part[2 * h], statistic, totals[2 * h]);
-                    totals[2 * h + 1] = fmaf(part[2 * h + 1], statistic, totals[2 * h + 1]);
-                }
-            }
-        } else {
-            float part[4] = {};
-#pragma unroll
-            for (int step = 0; step < 4; ++step) multiply_add(part, a[step], b[step], T{});
-            if (is_mine) {
-#pragma unroll
-                for (int e = 0; e < 4; ++e) totals[e] = fmaf(part[e], statistics[e / 2], totals[e]);
-            }
-        }
-    }
-
-    // totals += the products of `Strips` strips, the first of which is `First`, with a unit and rows of x that have been loaded.
-    template <int Strips, int First>
-    __device__ __forceinline__ void add(Totals& totals, const Unit& unit, const uint32_t (&b)[2][4][2]) const {
-        share_statistics<First / kStripsOfUnit>(unit);
-#pragma unroll
-        for (int block = 0; block < 2; ++block)
-#pragma unroll
-            for (int s = 0; s < Strips; ++s) {
-                uint32_t a[4][4];
-                float statistics[2];
-                decode<First / kStripsOfUnit>(a, statistics, unit, s, block);
-                add(totals[First + s][0], a, b[block], statistics, true);
-            }
-    }
-
-    // The same with x where it lies. Of the two operands the one stays in registers that is larger.
-    template <int Strips, int Place>
-    __device__ __forceinline__ void add(Totals& totals, const Unit& unit, const unsigned char* x) const {
-        uint32_t b[4][2];
-        share_statistics<Place>(unit);
-        if constexpr (kBlocks == 2) load_x(b, x);
-#pragma unroll
-        for (int block = 0; block < 2; ++block) {
-            if constexpr (kGroups == 1) {
-                if constexpr (kBlocks == 1) load_x(b, x + block * 128);
-#pragma unroll
-                for (int s = 0; s < Strips; ++s) {
-                    uint32_t a[4][4];
-                    float statistics[2];
-                    decode<Place>(a, statistics, unit, s, block);
-                    add(totals[s][0], a, b, statistics, kBlocks == 1 || block == static_cast<int>(threadIdx.x) % 4 / 2);
-                }
-            } else {
-                uint32_t a[Strips][4][4];
-                float statistics[Strips][2];
-#pragma unroll
-                for (int s = 0; s < Strips; ++s) decode<Place>(a[s], statistics[s], unit, s, block);
-#pragma unroll
-                for (int group = 0; group < kGroups; ++group) {
-                    load_x(b, x + group * 8 * arguments.x_stride + block * 128);
-#pragma unroll
-                    for (int s = 0; s < Strips; ++s) add(totals[s][group], a[s], b, statistics[s], true);
-                }
-            }
-        }
-    }
-
-    // totals += the products of up to two strips with all units of this warp. The units in `ring` are the first ones, and `next`
-    // points to them: a unit that is used up makes room for the one that follows those in the ring, and after the last for the
-    // first ones of the strips from `next_strip` on.
-    template <int Strips>
-    __device__ __forceinline__ void run(Totals& totals, Unit (&ring)[At::kRing], Position& next, int next_strip,
-                                        int next_count) const {
-        if (units == 0) return;
-        const unsigned char* x = first_x;
-        int u = 0;
-        if constexpr (At::kRing == 1) {
-#pragma unroll 1
-            for (; u + 1 < units; ++u, x += kUnitDepth * 2) {
-                next.advance(1);
-                add<Strips, 0>(totals, ring[0], x);
-                next.template load<Strips>(ring[0], 0);
-            }
-            next.seek(next_strip, next_count);
-            add<Strips, 0>(totals, ring[0], x);
-            next.template load_first<0>(ring[0], units);
-        } else {
-#pragma unroll 1
-            for (; u + 2 < units; u += 2, x += 2 * kUnitDepth * 2) {
-                next.advance(2);
-                add<Strips, 0>(totals, ring[0], x);
-                next.template load<Strips>(ring[0], 0);
-                add<Strips, 1>(totals, ring[1], x + kUnitDepth * 2);
-                if (u + 3 < units) next.template load<Strips>(ring[1], 1);
-            }
-            next.seek(next_strip, next_count);
-            add<Strips, 0>(totals, ring[0], x);
-            next.template load_first<0>(ring[0], units);
-            if (u + 1 < units) add<Strips, 1>(totals, ring[1], x + kUnitDepth * 2);
-            next.template load_first<1>(ring[1], units);
-        }
-    }
-
-    // The same for a whole pair of strips and one or two of the other pair: the ring holds a unit of each.
-    template <int Others>
-    __device__ __forceinline__ void run_pairs(Totals& totals, Unit (&ring)[At::kRing], Position& next, int next_strip,
-                                              int next_count) const {
-        if (units == 0) return;
-        const unsigned char* x = first_x;
-        uint32_t b[2][4][2];
-#pragma unroll 2
-        for (int u = 1; u < units; ++u, x += kUnitDepth * 2) {
-            next.advance(1);
-            load_x(b[0], x);
-            load_x(b[1], x + 128);
-            add<2, 0>(totals, ring[0], b);
-            next.template load<2>(ring[0], 0);
-            add<Others, 2>(totals, ring[1], b);
-            next.template load<Others, 1>(ring[1], 0);
-        }
-        next.seek(next_strip, next_count);
-        load_x(b[0], x);
-        load_x(b[1], x + 128);
-        add<2, 0>(totals, ring[0], b);
-        next.template load_first<0>(ring[0], units);
-        add<Others, 2>(totals, ring[1], b);
-        next.template load_first<1>(ring[1], units);
-    }
-
-    // The totals of `count` strips.
-    __device__ __forceinline__ void run(Totals& totals, Unit (&ring)[At::kRing], Position& next, int count, int next_strip,
-                                        int next_count) const {
-        if constexpr (kPairs == 2) {
-            if (count > 3) return run_pairs<2>(totals, ring, next, next_strip, next_count);
-            if (count > 2) return run_pairs<1>(totals, ring, next, next_strip, next_count);
-        }
-        if (count > 1) run<2>(totals, ring, next, next_strip, next_count);
-        else if (count == 1) run<1>(totals, ring, next, next_strip, next_count);
-    }
-};
-
 template <class T, int Rows, int Stride>
-__device__ __forceinline__ void store_sums(Shared<T, Rows, Stride>& shared, const Arguments& arguments, int i, int strip,
+__device__ __forceinline__ void store_sums(StreamShared<T, Rows, Stride>& shared, const Arguments& arguments, int i, int strip,
                                            int last_strip, int place) {
-    using At = Shape<Rows>;
+    using At = StreamShape<Rows>;
     const MatMul4BitBatch& batch = arguments.batch;
     const Weight4Bit& weight = batch.weights.at[i];
     const int64_t begin = static_cast<int64_t>(blockIdx.y) * arguments.depth, end = min(batch.weights.K, begin + arguments.depth);
     const float scale = scale_of_table<T>(weight);
     const int first_m = static_cast<int>(blockIdx.z) * Rows, rows_of_x = min(static_cast<int>(batch.M) - first_m, Rows);
 #pragma unroll 1
-    for (int at = static_cast<int>(threadIdx.x); at < At::kRows * rows_of_x; at += kThreads) {
+    for (int at = static_cast<int>(threadIdx.x); at < At::kRows * rows_of_x; at += kStreamThreads) {
         const int row = at % At::kRows, column = at / At::kRows, m = first_m + column;
         // Rows of a warp lie together: in each round its first strips, or the second ones.
         const int of_warp = row / (kStripRows * At::kStripsPerRound), in_warp = row % (kStripRows * At::kStripsPerRound);
@@ -413,7 +148,7 @@ struct Share {
     int first_unit, units;     // of the warp
 
     __device__ __forceinline__ explicit Share(const Arguments& arguments) {
-        using At = Shape<Rows>;
+        using At = StreamShape<Rows>;
         // By way of a shuffle the compiler knows that a warp's number, and what follows from it, is the same for all its lanes.
         const int warp = __shfl_sync(0xffffffffu, static_cast<int>(threadIdx.x) / 32, 0);
         depth_warp = warp % At::kDepthWarps, row_warp = warp / At::kDepthWarps;
@@ -438,9 +173,9 @@ __device__ __forceinline__ void prefetch_first(const Arguments& arguments, const
 
 // Multiplies strips [first, last) of weight i, the block's first one or another.
 template <StreamKind Kind, class T, int Rows, int Stride>
-__device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const Arguments& arguments, int i, int first, int last,
-                                         bool is_first) {
-    using At = Shape<Rows>;
+__device__ __forceinline__ void multiply(StreamShared<T, Rows, Stride>& shared, const Arguments& arguments, int i, int first,
+                                         int last, bool is_first) {
+    using At = StreamShape<Rows>;
     const MatMul4BitBatch& batch = arguments.batch;
     const Weight4Bit& weight = batch.weights.at[i];
     const Share<Rows> share(arguments);
@@ -450,7 +185,7 @@ __device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const 
     // The first weight's own table is there, and the others' if it is the same.
     const Weight4Bit& before = batch.weights.at[is_first ? i : i - 1];
     const bool has_table = is_first ? weight.custom == nullptr : weight.custom == before.custom && weight.is_fp4 == before.is_fp4;
-    if (!has_table) shared.table.template fill<kThreads>(batch.weights, weight);
+    if (!has_table) shared.table.template fill<kStreamThreads>(batch.weights, weight);
     constexpr int kBlocks = kBlocksOf<Kind, Rows>;
     StreamUnit<Kind, kBlocks> ring[At::kRing];
     constexpr int kStripsOfWarp = kPairsOf<Kind, Rows> * kStripsOfUnit;
@@ -468,13 +203,13 @@ __device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const 
     const int column = ptx::lane_id() / 4, t = ptx::lane_id() % 4, row_of_x = min(kBlocks == 2 ? column % 4 : column, rows - 1);
     const int k_of_x =
         share.first_unit * kUnitDepth + (kBlocks == 2 ? column / 4 * 64 : 0) + t * (Kind == StreamKind::kAny ? 4 : 16);
-    const Multiplier<Kind, T, Rows, Stride> multiplier{shared,
-                                                       arguments,
-                                                       weight,
-                                                       weight.is_nested ? *weight.statistics.nested_offset : 0.0f,
-                                                       units,
-                                                       shared.x() + row_of_x * arguments.x_stride + k_of_x * 2,
-                                                       shared.of_rows[threadIdx.x / 32]};
+    const StreamMultiplier<Kind, T, Rows, Stride> multiplier{shared,
+                                                             arguments.x_stride,
+                                                             weight,
+                                                             weight.is_nested ? *weight.statistics.nested_offset : 0.0f,
+                                                             units,
+                                                             shared.x() + row_of_x * arguments.x_stride + k_of_x * 2,
+                                                             shared.of_rows[threadIdx.x / 32]};
     constexpr int kStrips = kStripsOfWarp * At::kRowWarps, kRounds = kStripsOfWarp / At::kStripsPerRound;
 #pragma unroll 1
     for (int strip = first; strip < last; strip += kStrips) {
@@ -509,14 +244,14 @@ __device__ __forceinline__ void multiply(Shared<T, Rows, Stride>& shared, const 
 // The strips of this block, weight by weight.
 template <StreamKind Kind, class T, int Rows, int Stride>
 __device__ __forceinline__ void multiply_strips(const Arguments& arguments) {
-    auto& shared = shared_memory<Shared<T, Rows, Stride>>();
+    auto& shared = shared_memory<StreamShared<T, Rows, Stride>>();
     const MatMul4BitBatch& batch = arguments.batch;
     const int part = static_cast<int>(blockIdx.x);
     const int first = part * arguments.strips + min(part, arguments.longer_parts);
     const int last = first + arguments.strips + (part < arguments.longer_parts ? 1 : 0);
     ptx::grid_dependency_launch();
     int i = weight_of_tile(batch.weights, first);
-    if (batch.weights.at[i].custom == nullptr) shared.table.template fill<kThreads>(batch.weights, batch.weights.at[i]);
+    if (batch.weights.at[i].custom == nullptr) shared.table.template fill<kStreamThreads>(batch.weights, batch.weights.at[i]);
     prefetch_first<kPairsOf<Kind, Rows>, Rows>(arguments, batch.weights.at[i], first, last);
     ptx::grid_dependency_wait();
 
@@ -532,7 +267,7 @@ __device__ __forceinline__ void multiply_strips(const Arguments& arguments) {
 
 // Blocks: ranges of strips, equal but for one, by splits of K, by 32 rows of x.
 template <StreamKind Kind, class T, int Rows, int Stride>
-__global__ void __launch_bounds__(kThreads, Rows <= 4 && !kHasRowPerLane<Kind> ? kBlocksAtOnce : 1)
+__global__ void __launch_bounds__(kStreamThreads, Rows <= 4 && !kHasRowPerLane<Kind> ? kBlocksAtOnce : 1)
     matmul_4bit_stream_kernel(const __grid_constant__ Arguments arguments) {
 #if defined(__CUDA_ARCH__)
     constexpr bool kIsLarge = __CUDA_ARCH__ == 800 || __CUDA_ARCH__ >= 900;
@@ -584,14 +319,14 @@ auto with_shape(int64_t M, const Device& device, const F& f) {
 // depends on little.
 int64_t deepest_of(int64_t M, const Device& device) {
     return with_shape(M, device, [&](auto rows, auto stride) {
-        const int64_t room = device.shared_bytes - static_cast<int64_t>(sizeof(Shared<__half, rows(), stride()>));
+        const int64_t room = device.shared_bytes - static_cast<int64_t>(sizeof(StreamShared<__half, rows(), stride()>));
         const int64_t staged = rows() <= 8 ? static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(M))) : rows();
         return (room / staged - 16) / (2 * kUnitDepth) * kUnitDepth;
     });
 }
 
 Partition partition_of(int64_t strips, int64_t M, int64_t K, const Device& device) {
-    const int64_t at_a_time = with_shape(M, device, [](auto rows, auto) { return int64_t{Shape<rows()>::kLeastStrips}; });
+    const int64_t at_a_time = with_shape(M, device, [](auto rows, auto) { return int64_t{StreamShape<rows()>::kLeastStrips}; });
     // Splits of K cost a launch that adds them up: for few rows of x only where 4096 of K are left to each.
     const int64_t least_depth = M <= 8 ? 4096 : 512;
     const int64_t parts = std::clamp<int64_t>(ceil_div(strips, at_a_time), 1, device.multiprocessors);
@@ -622,8 +357,8 @@ cudaError_t run(const Arguments& arguments, const Partition& partition, cudaStre
     const int64_t rows = Rows <= 8 ? batch.M : Rows;
     const Launch at{.grid = dim3(static_cast<unsigned>(partition.parts), static_cast<unsigned>(partition.splits),
                                  static_cast<unsigned>(ceil_div(batch.M, Rows))),
-                    .block = kThreads,
-                    .shared_bytes = sizeof(Shared<T, Rows, Stride>) + static_cast<size_t>(rows * arguments.x_stride),
+                    .block = kStreamThreads,
+                    .shared_bytes = sizeof(StreamShared<T, Rows, Stride>) + static_cast<size_t>(rows * arguments.x_stride),
                     .stream = stream,
                     .overlaps_predecessor = true};
     switch (kind_of(batch.weights)) {

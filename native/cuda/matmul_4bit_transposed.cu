@@ -48,9 +48,8 @@ bool mma_can(const MatMul4BitTransposed& op, int architecture) {
 
 // From the first row down: the first that can, has rows enough and takes all weights.
 const Kernel kKernels[] = {
-    // Up to 64 rows both are bound by decoding, at 17 weights a clock and multiprocessor. With up to 16 the products of mma are
-    // few,
-    // and its smaller tiles fill the GPU with fewer parts to add. Beyond, they take issue slots from its decoding: 64 rows cost
+    // Up to 64 rows both are bound by decoding, at 17 weights a clock and multiprocessor. With up to 16 mma has few products, and
+    // its smaller tiles fill the GPU with fewer parts to add. Beyond, they take issue slots from its decoding: 64 rows cost
     // mma.sync a clock for 16 weights, as much again. wgmma's run beside it.
     {.name = "wgmma",
      .can = wgmma_can,
