@@ -13,6 +13,7 @@
 #
 # The CUDA library is built where a CUDA toolkit 12.0 or newer is found; `--cuda`, anywhere on the line, sets one up in the user's cache
 # where there is none (native/cuda/toolkit.sh). With a toolkit, `test` also runs the CUDA kernels on the CPU (tests/emulation).
+# With HALFBYTE_WARNINGS_AS_ERRORS=ON in the environment a compiler's warning stops the build, as it does in CI.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -77,7 +78,8 @@ build_native() {
     find_toolkit
     local emulated=()
     [[ -n $nvcc ]] || emulated=(-DHALFBYTE_EMULATED=OFF) # an earlier `test` may have left it on
-    cmake -S native -B "$native_build" "${generator[@]}" -DCMAKE_BUILD_TYPE=$configuration -DHALFBYTE_NVCC="$nvcc" "${emulated[@]}" --log-level=WARNING
+    cmake -S native -B "$native_build" "${generator[@]}" -DCMAKE_BUILD_TYPE=$configuration -DHALFBYTE_NVCC="$nvcc" "${emulated[@]}" \
+        -DHALFBYTE_WARNINGS_AS_ERRORS="${HALFBYTE_WARNINGS_AS_ERRORS:-OFF}" --log-level=WARNING
     cmake --build "$native_build" --parallel
     ls -l "$native_build"/libhalfbyte_*.so | awk '{ printf "%s: %.1f MB\n", $NF, $5 / 1e6 }'
     if [[ -z $nvcc ]]; then

@@ -45,7 +45,7 @@ Row matmul_int8(Bench& bench, const std::string& name, int64_t M, int64_t N, int
                 const halfbyte_weight_int8 w = weight.int8(i);
                 const int m = static_cast<int>(M), n = static_cast<int>(N), k = static_cast<int>(K);
                 b->quantize_rows(half.as<>(), codes.as<int8_t>(), absmax.as<float>(), threshold, m, k, bench.cuda);
-                if (b->gemm_int8(b->context, n, m, k, static_cast<const int8_t*>(w.codes), codes.as<int8_t>(), sums.as<>(), nullptr,
+                if (b->gemm_int8(b->context, k, m, n, static_cast<const int8_t*>(w.codes), codes.as<int8_t>(), sums.as<>(), nullptr,
                                  k, k, n, bench.cuda) != 0)
                     throw std::runtime_error("bitsandbytes: cigemmlt_32 failed");
                 b->dequantize_product(sums.as<int>(), absmax.as<float>(), static_cast<float*>(const_cast<void*>(w.absmax)),

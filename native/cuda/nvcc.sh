@@ -5,5 +5,5 @@ file=$1
 shift
 "$@" 2>"$file"
 status=$?
-grep -vE '^ptxas info +: (Compiling|Function|Used|[0-9]+ bytes gmem)|^ +[0-9]+ bytes stack frame' "$file" >&2
+grep -vE '^ptxas info +: (Compiling|Compile time|Function|Used|[0-9]+ bytes gmem)|^ +[0-9]+ bytes stack frame' "$file" >&2
 exit "$status"

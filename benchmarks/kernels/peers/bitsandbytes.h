@@ -18,8 +18,9 @@ struct Bitsandbytes {
                               const float* absmax_code, const float* absmax_offset, void* y, const void* bias, int M, int N, int K,
                               int blocksize, int quant_type, cudaStream_t);
     using QuantizeRows = void (*)(void* x, int8_t* codes, float* absmax, float threshold, int rows, int columns, cudaStream_t);
-    using GemmInt8 = int (*)(void* context, int m, int n, int k, const int8_t* a, const int8_t* b, void* c, float* scale, int lda,
-                             int ldb, int ldc, cudaStream_t);
+    // sums[rows, outputs] = x[rows, inputs] * w[outputs, inputs]^T. Not the usual order of m, n, k: rows are in the middle.
+    using GemmInt8 = int (*)(void* context, int inputs, int rows, int outputs, const int8_t* w, const int8_t* x, void* sums,
+                             float* scale, int ldw, int ldx, int ldsums, cudaStream_t);
     using DequantizeProduct = void (*)(int* sums, float* rows, float* columns, void* y, void* bias, int M, int N, cudaStream_t);
 
     Dequantize dequantize_nf4 = nullptr;      // to bfloat16

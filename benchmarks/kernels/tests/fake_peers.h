@@ -73,8 +73,12 @@ inline std::unique_ptr<Bitsandbytes> bitsandbytes() {
     b->gemm_4bit = [](const void*, const uint8_t*, const float*, const uint8_t*, const float*, const float*, void*, const void*,
                       int, int, int, int, int, cudaStream_t) { ++calls()["gemm_4bit"]; };
     b->quantize_rows = [](void*, int8_t*, float*, float, int, int, cudaStream_t) { ++calls()["quantize_rows"]; };
-    b->gemm_int8 = [](void*, int, int, int, const int8_t*, const int8_t*, void*, float*, int, int, int, cudaStream_t) {
-        return ++calls()["gemm_int8"], 0;
+    b->gemm_int8 = [](void*, int inputs, int rows, int outputs, const int8_t* w, const int8_t* x, void* sums, float*, int ldw,
+                      int ldx, int ldsums, cudaStream_t stream) {
+        ++calls()["gemm_int8"];
+        if (ldw != inputs || ldx != inputs || ldsums != outputs) return 1;  // as cuBLASLt refuses matrices wider than their rows
+        HostGemm(GemmKind::kInt8, rows, outputs, inputs).enqueue(0, w, x, sums, stream);
+        return 0;
     };
     b->dequantize_product = [](int*, float*, float*, void*, void*, int, int, cudaStream_t) { ++calls()["dequantize_product"]; };
     b->context = b.get();
