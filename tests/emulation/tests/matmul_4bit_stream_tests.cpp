@@ -2,22 +2,13 @@
 // and against the exact product, where it must lose less than dequantizing to 16 bits and multiplying.
 #include <algorithm>
 
-#include "cuda/kernel_choice.h"
-#include "cuda/kernels.h"
-#include "tests/products.h"
+#include "tests/forward_product.h"
 
 using namespace halfbyte;
 using test::Format4Bit;
+using test::Spoil;
 
 namespace {
-
-class AskForStream {
-   public:
-    AskForStream() { cuda::ask_for_kernel("matmul_4bit", "stream"); }
-    AskForStream(const AskForStream&) = delete;
-    AskForStream& operator=(const AskForStream&) = delete;
-    ~AskForStream() { cuda::ask_for_kernel("matmul_4bit", ""); }
-};
 
 struct Case {
     int64_t M, K;
@@ -36,88 +27,34 @@ double rounded_table_value(float value, int64_t quant_type, float largest, DType
     return test::round_to(dtype, value * scale) / static_cast<double>(scale);
 }
 
-struct Product {
-    std::vector<double> y;  // [M, N], as all of them
-    std::vector<test::Sum> own, exact;
-    std::vector<double> dequantized;  // of weights rounded to the type, before y is rounded
-};
-
-using Spoil = void (*)(std::vector<double>&, int64_t K);
+using Product = test::ForwardProduct<test::RandomWeight4Bit>;
 
 // One call of all weights of a case.
-std::vector<Product> multiply(const Case& at, DType dtype, uint64_t seed = 7, Spoil spoil = nullptr) {
-    const AskForStream ask;
-    test::Random random(seed * 1000003 + static_cast<uint64_t>(at.M * 31 + at.K));
-    std::vector<double> x = test::random_values(random, at.M * at.K, dtype);
-    if (spoil != nullptr) spoil(x, at.K);
-    test::DeviceMatrix device_x(dtype, at.M, at.K, at.gap, at.skew);
-    device_x.upload(x);
+std::unique_ptr<Product> multiply(const Case& at, DType dtype, uint64_t seed = 7, Spoil spoil = nullptr) {
+    const test::AskedKernel asked("matmul_4bit", "stream");
+    auto product = std::make_unique<Product>(dtype, at.M, at.K, at.gap, at.skew, spoil, 1.0f, seed);
+    for (size_t i = 0; i < at.N.size(); ++i)
+        product->add(std::make_unique<test::RandomWeight4Bit>(at.N[i], at.K, at.formats[i % at.formats.size()], seed + i), at.bias,
+                     at.gap);
+    EXPECT_SUCCESS(product->run());
+    return product;
+}
 
-    std::vector<std::unique_ptr<test::RandomWeight4Bit>> weights;
-    std::vector<std::unique_ptr<test::DeviceMatrix>> outputs, biases;
-    std::vector<std::vector<double>> bias_values;
-    std::vector<halfbyte_weight_4bit> descriptors;
-    std::vector<halfbyte_output> targets;
-    for (size_t i = 0; i < at.N.size(); ++i) {
-        weights.push_back(std::make_unique<test::RandomWeight4Bit>(at.N[i], at.K, at.formats[i % at.formats.size()], seed + i));
-        descriptors.push_back(weights[i]->descriptor());
-        outputs.push_back(std::make_unique<test::DeviceMatrix>(dtype, at.M, at.N[i], at.gap));
-        const DType bias_dtype = test::kProductTypes[i % 3];
-        biases.push_back(std::make_unique<test::DeviceMatrix>(bias_dtype, 1, at.N[i]));
-        bias_values.push_back(test::random_values(random, at.N[i], bias_dtype));
-        biases[i]->upload(bias_values[i]);
-        targets.push_back(
-            {outputs[i]->data(), outputs[i]->ld(), at.bias ? biases[i]->data() : nullptr, static_cast<int64_t>(bias_dtype)});
-    }
-    MatMul4Bit op{static_cast<int64_t>(at.N.size()), descriptors.data(), nullptr, dtype, at.M, at.K, at.K, 0, nullptr, nullptr};
-    const test::Buffer<uint8_t> workspace(static_cast<size_t>(cuda::matmul_4bit_workspace(op)));
-    op.x = device_x.data();
-    op.ldx = device_x.ld();
-    op.outputs = targets.data();
-    op.workspace = workspace.data();
-    EXPECT_SUCCESS(cuda::matmul_4bit(op, nullptr));
-
-    std::vector<Product> products(at.N.size());
-    for (size_t i = 0; i < at.N.size(); ++i) {
-        Product& product = products[i];
-        const test::RandomWeight4Bit& weight = *weights[i];
-        const auto quant_type = weight.descriptor().quant_type;
-        float largest = 0;
-        for (const float value : weight.table) largest = std::max(largest, std::abs(value));
-        double table[16];
-        for (size_t code = 0; code < 16; ++code) table[code] = rounded_table_value(weight.table[code], quant_type, largest, dtype);
-        product.y = outputs[i]->download();
-        EXPECT(outputs[i]->gaps_are_untouched());
-        product.own.resize(static_cast<size_t>(at.M * at.N[i]));
-        product.exact = product.own;
-        product.dequantized.resize(product.own.size());
-        for (int64_t m = 0; m < at.M; ++m)
-            for (int64_t n = 0; n < at.N[i]; ++n) {
-                const auto to = static_cast<size_t>(m * at.N[i] + n);
-                if (at.bias) product.own[to].add(bias_values[i][static_cast<size_t>(n)]);
-                product.exact[to] = product.own[to];
-                product.dequantized[to] = product.own[to].value;
-                for (int64_t k = 0; k < at.K; ++k) {
-                    const auto element = static_cast<size_t>(n * at.K + k);
-                    const double activation = x[static_cast<size_t>(m * at.K + k)];
-                    product.own[to].add(activation * (table[weight.codes[element]] * weight.statistics[element]));
-                    product.exact[to].add(activation * weight.values[element]);
-                    product.dequantized[to] += activation * test::round_to(dtype, static_cast<float>(weight.values[element]));
-                }
-            }
-    }
-    return products;
+// The values that the kernel multiplies by.
+std::vector<double> multiplied_values(const test::RandomWeight4Bit& weight, DType dtype) {
+    float largest = 0;
+    for (const float value : weight.table) largest = std::max(largest, std::abs(value));
+    std::vector<double> values;
+    for (size_t i = 0; i < weight.codes.size(); ++i)
+        values.push_back(rounded_table_value(weight.table[weight.codes[i]], weight.descriptor().quant_type, largest, dtype) *
+                         weight.statistics[i]);
+    return values;
 }
 
 void check(const Case& at, DType dtype, Spoil spoil = nullptr) {
-    const std::vector<Product> products = multiply(at, dtype, 7, spoil);
-    for (size_t i = 0; i < products.size(); ++i) {
-        const std::string wrong = test::first_wrong(products[i].y, products[i].own, at.K, dtype);
-        if (!wrong.empty())
-            test::fail(__FILE__, __LINE__,
-                       "M=" + std::to_string(at.M) + " N=" + std::to_string(at.N[i]) + " K=" + std::to_string(at.K) + " dtype " +
-                           std::to_string(static_cast<int>(dtype)) + " weight " + std::to_string(i) + ": " + wrong);
-    }
+    const auto product = multiply(at, dtype, 7, spoil);
+    for (size_t i = 0; i < at.N.size(); ++i)
+        product->check_output(i, product->sums(i, multiplied_values(*product->weights[i], dtype)));
 }
 
 constexpr DType kTypes[] = {DType::kFloat16, DType::kBFloat16};
@@ -194,14 +131,10 @@ TEST(matmul_4bit_stream_of_unaligned_matrices) {
 }
 
 TEST(matmul_4bit_stream_of_infinities) {
-    const Spoil spoil = [](std::vector<double>& x, int64_t K) {
-        x[7] = std::numeric_limits<double>::quiet_NaN();
-        x[static_cast<size_t>(K + 63)] = std::numeric_limits<double>::infinity();
-        x[static_cast<size_t>(2 * K + 40)] = -std::numeric_limits<double>::infinity();
-    };
     for (const DType dtype : kTypes)
         for (const int64_t M : {3, 6, 20})
-            for (const int64_t K : {80, 128}) check({M, K, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype, spoil);
+            for (const int64_t K : {80, 128})
+                check({M, K, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype, test::put_infinities);
 }
 
 // Products with scaled table values overflow; with the statistic they would not have.
@@ -237,13 +170,18 @@ TEST(matmul_4bit_stream_is_closer_than_dequantized_weights) {
     for (const DType dtype : kTypes)
         for (const int64_t M : {1, 2, 3, 4}) {
             double own = 0, dequantized = 0;
-            for (uint64_t seed = 1; seed <= 3; ++seed)
-                for (const Product& product : multiply({M, 1024, {256}}, dtype, seed))
-                    for (size_t i = 0; i < product.y.size(); ++i) {
-                        const double rounded = test::round_to(dtype, static_cast<float>(product.dequantized[i]));
-                        own += std::pow(product.y[i] - product.exact[i].value, 2);
-                        dequantized += std::pow(rounded - product.exact[i].value, 2);
-                    }
+            for (uint64_t seed = 1; seed <= 3; ++seed) {
+                const auto product = multiply({M, 1024, {256}}, dtype, seed);
+                const std::vector<double> y = product->outputs[0]->download();
+                const std::vector<test::Sum> exact = product->sums(0);
+                product->weights[0]->dequantize(dtype);
+                const std::vector<test::Sum> of_dequantized = product->sums(0);
+                for (size_t i = 0; i < y.size(); ++i) {
+                    const double rounded = test::round_to(dtype, static_cast<float>(of_dequantized[i].value));
+                    own += std::pow(y[i] - exact[i].value, 2);
+                    dequantized += std::pow(rounded - exact[i].value, 2);
+                }
+            }
             EXPECT(own < 0.8 * dequantized);
         }
 }

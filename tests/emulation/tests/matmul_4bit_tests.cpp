@@ -3,11 +3,11 @@
 #include <cstdio>
 #include <string_view>
 
-#include "cuda/kernels.h"
-#include "tests/products.h"
+#include "tests/forward_product.h"
 
 using namespace halfbyte;
 using test::Format4Bit;
+using test::Spoil;
 
 namespace {
 
@@ -23,65 +23,19 @@ struct Case {
 // Whether weights enter as dequantization would write them, which Hopper's own tensor instructions want.
 bool is_rounded(const Case& at, DType dtype) { return dtype != DType::kFloat32 && at.M > 64 && at.K > 0 && at.K % 16 == 0; }
 
-// A change of x before the product: to put infinities in.
-using Spoil = void (*)(std::vector<double>&, int64_t K);
-
 // The kernel that is chosen may round weights; of "mma" it is known how.
 void check(const Case& at, DType dtype, Spoil spoil = nullptr) {
     const test::AskedKernel asked("matmul_4bit", at.kernel);
     const bool is_mma = at.kernel == std::string_view("mma");
-    test::Random random(static_cast<uint64_t>(at.M * 31 + at.K));
-    std::vector<double> x = test::random_values(random, at.M * at.K, dtype);
-    if (spoil != nullptr) spoil(x, at.K);
-    test::DeviceMatrix device_x(dtype, at.M, at.K, at.gap, at.skew);
-    device_x.upload(x);
-
-    std::vector<std::unique_ptr<test::RandomWeight4Bit>> weights;
-    std::vector<std::unique_ptr<test::DeviceMatrix>> outputs, biases;
-    std::vector<std::vector<double>> bias_values;
-    std::vector<halfbyte_weight_4bit> descriptors;
-    std::vector<halfbyte_output> targets;
+    test::ForwardProduct<test::RandomWeight4Bit> product(dtype, at.M, at.K, at.gap, at.skew, spoil);
     for (size_t i = 0; i < at.N.size(); ++i) {
-        weights.push_back(std::make_unique<test::RandomWeight4Bit>(at.N[i], at.K, at.formats[i % at.formats.size()], 7 + i));
-        if (is_mma) weights[i]->dequantize(dtype);
-        descriptors.push_back(weights[i]->descriptor());
-        outputs.push_back(std::make_unique<test::DeviceMatrix>(dtype, at.M, at.N[i], at.gap));
-        const DType bias_dtype = test::kProductTypes[i % 3];
-        biases.push_back(std::make_unique<test::DeviceMatrix>(bias_dtype, 1, at.N[i]));
-        bias_values.push_back(test::random_values(random, at.N[i], bias_dtype));
-        biases[i]->upload(bias_values[i]);
-        targets.push_back(
-            {outputs[i]->data(), outputs[i]->ld(), at.bias ? biases[i]->data() : nullptr, static_cast<int64_t>(bias_dtype)});
+        auto weight = std::make_unique<test::RandomWeight4Bit>(at.N[i], at.K, at.formats[i % at.formats.size()], 7 + i);
+        if (is_mma || is_rounded(at, dtype)) weight->dequantize(dtype);
+        product.add(std::move(weight), at.bias, at.gap);
     }
-
-    MatMul4Bit op{static_cast<int64_t>(at.N.size()), descriptors.data(), nullptr, dtype, at.M, at.K, at.K, 0, nullptr, nullptr};
-    const test::Buffer<uint8_t> workspace(static_cast<size_t>(cuda::matmul_4bit_workspace(op)));
-    op.x = device_x.data();
-    op.ldx = device_x.ld();
-    op.outputs = targets.data();
-    op.workspace = workspace.data();
-    EXPECT_SUCCESS(cuda::matmul_4bit(op, nullptr));
-
-    for (size_t i = 0; i < at.N.size(); ++i) {
-        std::vector<test::Sum> sums(static_cast<size_t>(at.M * at.N[i]));
-        for (int64_t m = 0; m < at.M; ++m)
-            for (int64_t n = 0; n < at.N[i]; ++n) {
-                test::Sum& sum = sums[static_cast<size_t>(m * at.N[i] + n)];
-                if (at.bias) sum.add(bias_values[i][static_cast<size_t>(n)]);
-                for (int64_t k = 0; k < at.K; ++k) {
-                    const double value = weights[i]->values[static_cast<size_t>(n * at.K + k)];
-                    sum.add(x[static_cast<size_t>(m * at.K + k)] *
-                            (is_rounded(at, dtype) ? test::round_to(dtype, static_cast<float>(value)) : value));
-                }
-            }
-        const std::string wrong = test::first_wrong(outputs[i]->download(), sums, at.K, dtype,
-                                                    is_mma ? test::Weights::kAsMultiplied : test::Weights::kExact);
-        if (!wrong.empty())
-            test::fail(__FILE__, __LINE__,
-                       "M=" + std::to_string(at.M) + " N=" + std::to_string(at.N[i]) + " K=" + std::to_string(at.K) + " dtype " +
-                           std::to_string(static_cast<int>(dtype)) + " weight " + std::to_string(i) + ": " + wrong);
-        EXPECT(outputs[i]->gaps_are_untouched());
-    }
+    EXPECT_SUCCESS(product.run());
+    for (size_t i = 0; i < at.N.size(); ++i)
+        product.check_output(i, product.sums(i), is_mma ? test::Weights::kAsMultiplied : test::Weights::kExact);
 }
 
 void check_mma(Case at, DType dtype, Spoil spoil = nullptr) {
@@ -121,13 +75,8 @@ TEST(matmul_4bit_on_tensor_cores) {
 
 // Rows that begin in the middle of a block, tables of all kinds, weights and outputs of different sizes in one launch.
 TEST(matmul_4bit_on_tensor_cores_of_every_format) {
-    std::vector<Format4Bit> formats;
-    for (const int32_t type : {HALFBYTE_QUANT_TYPE_FP4, HALFBYTE_QUANT_TYPE_NF4, HALFBYTE_QUANT_TYPE_CUSTOM})
-        for (const bool nested : {false, true})
-            for (const int64_t blocksize : {32, 64, 256, 4096}) formats.push_back({type, blocksize, nested});
-    std::vector<int64_t> rows;
-    for (size_t i = 0; i < formats.size(); ++i) rows.push_back(static_cast<int64_t>(1 + i * 7 % 140));
-    rows[3] = 0;
+    const std::vector<Format4Bit> formats = test::every_format();
+    const std::vector<int64_t> rows = test::many_sizes(formats.size(), 140);
     for (const DType dtype : {DType::kFloat16, DType::kBFloat16})
         for (const int64_t M : {20, 70})
             for (const int64_t K : {80, 96}) check_mma({M, K, rows, formats, true, M == 20 ? 3 : 8}, dtype);
@@ -150,24 +99,15 @@ TEST(matmul_4bit_on_tensor_cores_of_a_table_with_an_infinity) {
 }
 
 TEST(matmul_4bit_on_tensor_cores_keeps_infinities_in_their_row) {
-    const Spoil spoil = [](std::vector<double>& x, int64_t K) {
-        x[7] = std::numeric_limits<double>::quiet_NaN();
-        x[static_cast<size_t>(K + 63)] = std::numeric_limits<double>::infinity();
-        x[static_cast<size_t>(2 * K + 40)] = -std::numeric_limits<double>::infinity();
-    };
     for (const DType dtype : {DType::kFloat16, DType::kBFloat16})
         for (const int64_t K : {80, 128, 208})
-            check_mma({70, K, {40, 20}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}, {HALFBYTE_QUANT_TYPE_FP4, 32, false}}}, dtype, spoil);
+            check_mma({70, K, {40, 20}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}, {HALFBYTE_QUANT_TYPE_FP4, 32, false}}}, dtype,
+                      test::put_infinities);
 }
 
 TEST(matmul_4bit_of_every_format) {
-    std::vector<Format4Bit> formats;
-    for (const int32_t type : {HALFBYTE_QUANT_TYPE_FP4, HALFBYTE_QUANT_TYPE_NF4, HALFBYTE_QUANT_TYPE_CUSTOM})
-        for (const bool nested : {false, true})
-            for (const int64_t blocksize : {32, 64, 256, 4096}) formats.push_back({type, blocksize, nested});
-    std::vector<int64_t> rows;
-    for (size_t i = 0; i < formats.size(); ++i) rows.push_back(static_cast<int64_t>(1 + i * 7 % 140));
-    rows[3] = 0;
+    const std::vector<Format4Bit> formats = test::every_format();
+    const std::vector<int64_t> rows = test::many_sizes(formats.size(), 140);
     for (const DType dtype : test::kProductTypes)
         for (const int64_t M : {1, 3, 20}) {
             check({M, 96, rows, formats, true}, dtype);
@@ -192,16 +132,11 @@ TEST(matmul_4bit_split_in_depth) {
 }
 
 TEST(matmul_4bit_keeps_infinities_in_their_row) {
-    const Spoil spoil = [](std::vector<double>& x, int64_t K) {
-        x[7] = std::numeric_limits<double>::quiet_NaN();
-        x[static_cast<size_t>(K + 63)] = std::numeric_limits<double>::infinity();
-        x[static_cast<size_t>(2 * K + 40)] = -std::numeric_limits<double>::infinity();
-    };
     for (const DType dtype : test::kProductTypes)
         for (const int64_t M : {3, 20})
             for (const int64_t K : {130, 128}) {
                 // No zero statistics here: infinity times zero is the reference's own business.
-                check({M, K, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype, spoil);
+                check({M, K, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype, test::put_infinities);
             }
 }
 

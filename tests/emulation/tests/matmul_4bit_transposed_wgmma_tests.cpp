@@ -1,6 +1,5 @@
 // The transposed product by warpgroups under emulation, against float64 sums of the weights that halfbyte_dequantize_4bit writes.
-#include "cuda/kernels.h"
-#include "tests/products.h"
+#include "tests/transposed_product.h"
 
 using namespace halfbyte;
 using test::Format4Bit;
@@ -16,62 +15,23 @@ struct Case {
     bool spoiled = false;  // dy holds an infinity and a NaN
 };
 
-struct Product {
-    std::vector<std::unique_ptr<test::RandomWeight4Bit>> weights;
-    std::vector<std::unique_ptr<test::DeviceMatrix>> matrices;
-    std::vector<std::vector<double>> dy;
-    std::vector<halfbyte_weight_4bit> descriptors;
-    std::vector<halfbyte_gradient> gradients;
-    test::DeviceMatrix dx;
-    int64_t terms = 0;
-
-    Product(const Case& at, DType dtype) : dx(dtype, at.M, at.K, at.gap) {
-        test::Random random(static_cast<uint64_t>(at.M * 31 + at.K));
+struct Product : test::TransposedProduct<test::RandomWeight4Bit> {
+    Product(const Case& at, DType dtype) : TransposedProduct(dtype, at.M, at.K, at.gap) {
         for (size_t i = 0; i < at.N.size(); ++i) {
-            const int64_t N = at.N[i], gap = (8 - N % 8) % 8 + (at.is_far ? 16 : 0);  // TMA reads rows of 16 bytes
-            weights.push_back(std::make_unique<test::RandomWeight4Bit>(N, at.K, at.formats[i % at.formats.size()], 7 + i));
-            descriptors.push_back(weights[i]->descriptor());
-            weights[i]->dequantize(dtype);
-            dy.push_back(test::random_values(random, at.M * N, dtype));
-            if (at.spoiled) {
-                dy[i][0] = std::numeric_limits<double>::infinity();
-                dy[i][static_cast<size_t>(N + 5)] = std::numeric_limits<double>::quiet_NaN();
-            }
-            matrices.push_back(std::make_unique<test::DeviceMatrix>(dtype, at.M, N, gap));
-            matrices[i]->upload(dy[i]);
-            gradients.push_back({matrices[i]->data(), matrices[i]->ld()});
-            terms += N;
+            auto weight = std::make_unique<test::RandomWeight4Bit>(at.N[i], at.K, at.formats[i % at.formats.size()], 7 + i);
+            weight->dequantize(dtype);
+            const int64_t gap = (8 - at.N[i] % 8) % 8 + (at.is_far ? 16 : 0);  // TMA reads rows of 16 bytes
+            add(std::move(weight), at.spoiled, gap);
         }
-    }
-
-    cudaError_t run(const Case& at, DType dtype) {
-        MatMul4BitTransposed op{
-            static_cast<int64_t>(at.N.size()), descriptors.data(), nullptr, dtype, at.M, at.K, nullptr, at.K, nullptr};
-        const test::Buffer<uint8_t> workspace(static_cast<size_t>(cuda::matmul_4bit_transposed_workspace(op)));
-        op.gradients = gradients.data();
-        op.dx = dx.data();
-        op.lddx = dx.ld();
-        op.workspace = workspace.data();
-        return cuda::matmul_4bit_transposed(op, nullptr);
     }
 };
 
-void check(const Case& at, DType dtype, Product& product) {
+void check(const Product& product) {
     const test::AskedKernel asked("matmul_4bit_transposed", "wgmma");
-    EXPECT_SUCCESS(product.run(at, dtype));
-    const std::string wrong = test::first_wrong(
-        product.dx.download(), test::transposed_sums(product.weights, product.dy, at.M, at.K), product.terms, dtype);
-    if (!wrong.empty())
-        test::fail(__FILE__, __LINE__,
-                   "M=" + std::to_string(at.M) + " N=" + std::to_string(at.N[0]) + " K=" + std::to_string(at.K) + " dtype " +
-                       std::to_string(static_cast<int>(dtype)) + ": " + wrong);
-    EXPECT(product.dx.gaps_are_untouched());
+    product.check();
 }
 
-void check(const Case& at, DType dtype) {
-    Product product(at, dtype);
-    check(at, dtype, product);
-}
+void check(const Case& at, DType dtype) { check(Product(at, dtype)); }
 
 constexpr DType kTypes[] = {DType::kFloat16, DType::kBFloat16};
 
@@ -147,7 +107,7 @@ TEST(transposed_wgmma_of_infinite_weights) {
         double& weight = product.weights[0]->values[kRow * 64 + k];
         if (weight != 0) weight = std::copysign(std::numeric_limits<double>::infinity(), weight);
     }
-    check(at, DType::kFloat16, product);
+    check(product);
 }
 
 // More tiles than multiprocessors: blocks go from one to the next.
@@ -158,14 +118,14 @@ TEST(transposed_wgmma_of_many_tiles) {
 
 TEST(transposed_wgmma_refuses_what_it_cannot) {
     const test::AskedKernel asked("matmul_4bit_transposed", "wgmma");
-    const auto status = [](const Case& at, DType dtype) { return Product(at, dtype).run(at, dtype); };
+    const auto status = [](const Case& at, DType dtype) { return Product(at, dtype).run(); };
     EXPECT_EQUAL(status({20, 64, {40}}, DType::kFloat32), cudaErrorNotSupported);
     EXPECT_EQUAL(status({20, 60, {40}}, DType::kFloat16), cudaErrorNotSupported);
     EXPECT_EQUAL(status({20, 64, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, false, 2}}}, DType::kFloat16), cudaErrorNotSupported);
     {
         Product product({20, 64, {40}}, DType::kFloat16);
         product.gradients[0].lddy = 41;
-        EXPECT_EQUAL(product.run({20, 64, {40}}, DType::kFloat16), cudaErrorNotSupported);
+        EXPECT_EQUAL(product.run(), cudaErrorNotSupported);
     }
     const test::Architecture before(89);
     EXPECT_EQUAL(status({20, 64, {40}}, DType::kFloat16), cudaErrorNotSupported);

@@ -4,12 +4,11 @@
 #include <utility>
 
 #include "cuda/chunk_bytes.h"
-#include "cuda/kernel_choice.h"
-#include "cuda/kernels.h"
-#include "tests/products.h"
+#include "tests/forward_product.h"
 
 using namespace halfbyte;
 using test::Format4Bit;
+using test::Spoil;
 
 namespace {
 
@@ -19,16 +18,10 @@ constexpr DType kTypes[] = {DType::kFloat16, DType::kBFloat16};
 // smallest.
 class Asked {
    public:
-    explicit Asked(const char* kernel, const char* rows = "") {
-        cuda::ask_for_kernel("matmul_4bit", kernel);
-        cuda::ask_for_kernel("wgmma_tile", rows);
-    }
-    Asked(const Asked&) = delete;
-    Asked& operator=(const Asked&) = delete;
-    ~Asked() {
-        cuda::ask_for_kernel("matmul_4bit", "");
-        cuda::ask_for_kernel("wgmma_tile", "");
-    }
+    explicit Asked(const char* kernel, const char* rows = "") : kernel_("matmul_4bit", kernel), rows_("wgmma_tile", rows) {}
+
+   private:
+    test::AskedKernel kernel_, rows_;
 };
 constexpr const char* kTiles[] = {"64", "128", "256"};
 
@@ -40,85 +33,20 @@ struct Case {
     int64_t gap_x = 0, gap_y = 0, skew_x = 0;
 };
 
-using Spoil = void (*)(std::vector<double>&, int64_t K);
-using Change = void (*)(test::RandomWeight4Bit& weight);
-
-// The products and their references.
-class Product {
-   public:
-    Product(const Case& at, DType dtype, Spoil spoil = nullptr, Change change = nullptr)
-        : at_(at), dtype_(dtype), x_(dtype, at.M, at.K, at.gap_x, at.skew_x) {
-        test::Random random(static_cast<uint64_t>(at.M * 31 + at.K));
-        std::vector<double> x = test::random_values(random, at.M * at.K, dtype);
-        if (spoil != nullptr) spoil(x, at.K);
-        x_.upload(x);
+// The products and their references, over weights as dequantization would round them.
+struct Product : test::ForwardProduct<test::RandomWeight4Bit> {
+    Product(const Case& at, DType dtype, Spoil spoil = nullptr) : ForwardProduct(dtype, at.M, at.K, at.gap_x, at.skew_x, spoil) {
         for (size_t i = 0; i < at.N.size(); ++i) {
-            weights_.push_back(std::make_unique<test::RandomWeight4Bit>(at.N[i], at.K, at.formats[i % at.formats.size()], 7 + i));
-            if (change != nullptr) change(*weights_[i]);
-            descriptors_.push_back(weights_[i]->descriptor());
-            outputs_.push_back(std::make_unique<test::DeviceMatrix>(dtype, at.M, at.N[i], at.gap_y));
-            const DType bias_dtype = test::kProductTypes[i % 3];
-            biases_.push_back(std::make_unique<test::DeviceMatrix>(bias_dtype, 1, at.N[i]));
-            const std::vector<double> bias = test::random_values(random, at.N[i], bias_dtype);
-            biases_[i]->upload(bias);
-            targets_.push_back(
-                {outputs_[i]->data(), outputs_[i]->ld(), at.bias ? biases_[i]->data() : nullptr, static_cast<int64_t>(bias_dtype)});
-            add_reference(x, *weights_[i], bias);
+            auto weight = std::make_unique<test::RandomWeight4Bit>(at.N[i], at.K, at.formats[i % at.formats.size()], 7 + i);
+            weight->dequantize(dtype);
+            add(std::move(weight), at.bias, at.gap_y);
         }
     }
 
-    cudaError_t run() {
-        MatMul4Bit op{
-            static_cast<int64_t>(at_.N.size()), descriptors_.data(), nullptr, dtype_, at_.M, at_.K, at_.K, 0, nullptr, nullptr};
-        workspace_ = std::make_unique<test::Buffer<uint8_t>>(static_cast<size_t>(cuda::matmul_4bit_workspace(op)));
-        op.x = x_.data();
-        op.ldx = x_.ld();
-        op.outputs = targets_.data();
-        op.workspace = workspace_->data();
-        return cuda::matmul_4bit(op, nullptr);
-    }
-
-    void check() {
+    void check() const {
         EXPECT_SUCCESS(run());
-        for (size_t i = 0; i < at_.N.size(); ++i) {
-            const std::string wrong = test::first_wrong(outputs_[i]->download(), sums_[i], at_.K, dtype_);
-            if (!wrong.empty())
-                test::fail(__FILE__, __LINE__,
-                           "M=" + std::to_string(at_.M) + " N=" + std::to_string(at_.N[i]) + " K=" + std::to_string(at_.K) +
-                               " dtype " + std::to_string(static_cast<int>(dtype_)) + " weight " + std::to_string(i) + ": " +
-                               wrong);
-            EXPECT(outputs_[i]->gaps_are_untouched());
-        }
+        for (size_t i = 0; i < weights.size(); ++i) check_output(i, sums(i));
     }
-
-    std::vector<double> values(size_t i) const { return outputs_[i]->download(); }
-
-   private:
-    // In float64, over weights as dequantization would round them.
-    void add_reference(const std::vector<double>& x, const test::RandomWeight4Bit& weight, const std::vector<double>& bias) {
-        const auto N = static_cast<size_t>(weight.descriptor().N), K = static_cast<size_t>(at_.K);
-        std::vector<double> rounded;
-        for (const double value : weight.values) rounded.push_back(test::round_to(dtype_, static_cast<float>(value)));
-        std::vector<test::Sum> sums;
-        for (size_t m = 0; m < static_cast<size_t>(at_.M); ++m)
-            for (size_t n = 0; n < N; ++n) {
-                test::Sum sum;
-                if (at_.bias) sum.add(bias[n]);
-                for (size_t k = 0; k < K; ++k) sum.add(x[m * K + k] * rounded[n * K + k]);
-                sums.push_back(sum);
-            }
-        sums_.push_back(std::move(sums));
-    }
-
-    Case at_;
-    DType dtype_;
-    test::DeviceMatrix x_;
-    std::vector<std::unique_ptr<test::RandomWeight4Bit>> weights_;
-    std::vector<std::unique_ptr<test::DeviceMatrix>> outputs_, biases_;
-    std::vector<halfbyte_weight_4bit> descriptors_;
-    std::vector<halfbyte_output> targets_;
-    std::vector<std::vector<test::Sum>> sums_;
-    std::unique_ptr<test::Buffer<uint8_t>> workspace_;
 };
 
 void check(const Case& at, DType dtype, Spoil spoil = nullptr) { Product(at, dtype, spoil).check(); }
@@ -136,13 +64,8 @@ TEST(matmul_4bit_wgmma_of_any_shape) {
 }
 
 TEST(matmul_4bit_wgmma_of_every_format) {
-    std::vector<Format4Bit> formats;
-    for (const int32_t type : {HALFBYTE_QUANT_TYPE_FP4, HALFBYTE_QUANT_TYPE_NF4, HALFBYTE_QUANT_TYPE_CUSTOM})
-        for (const bool nested : {false, true})
-            for (const int64_t blocksize : {32, 64, 256, 4096}) formats.push_back({type, blocksize, nested});
-    std::vector<int64_t> rows;
-    for (size_t i = 0; i < formats.size(); ++i) rows.push_back(static_cast<int64_t>(1 + i * 7 % 140));
-    rows[3] = 0;
+    const std::vector<Format4Bit> formats = test::every_format();
+    const std::vector<int64_t> rows = test::many_sizes(formats.size(), 140);
     for (const char* kernel : {"wgmma", "chunks"}) {
         const Asked asked(kernel);
         for (const DType dtype : kTypes)
@@ -199,39 +122,18 @@ TEST(matmul_4bit_wgmma_split_in_depth) {
 }
 
 TEST(matmul_4bit_wgmma_keeps_infinities_in_their_row) {
-    const Spoil spoil = [](std::vector<double>& x, int64_t K) {
-        x[7] = std::numeric_limits<double>::quiet_NaN();
-        x[static_cast<size_t>(K + 63)] = std::numeric_limits<double>::infinity();
-        x[static_cast<size_t>(2 * K + 40)] = -std::numeric_limits<double>::infinity();
-    };
     const Asked asked("wgmma", "256");
     for (const DType dtype : kTypes)
-        for (const int64_t K : {80, 128}) check({66, K, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype, spoil);
+        for (const int64_t K : {80, 128}) check({66, K, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype, test::put_infinities);
 }
 
 // Beyond K there are zeros, and not the first of a table's values times the zeros that x has there.
 TEST(matmul_4bit_wgmma_of_a_table_with_an_infinity) {
-    // Code 0 is infinite, and nowhere: code 1 takes its place.
-    const Change change = [](test::RandomWeight4Bit& weight) {
-        auto* table = static_cast<float*>(const_cast<void*>(weight.descriptor().codebook));
-        auto* packed = static_cast<uint8_t*>(const_cast<void*>(weight.descriptor().packed));
-        std::vector<uint8_t> bytes(weight.values.size() / 2);
-        float values[2];
-        cudaMemcpy(values, table, sizeof values, cudaMemcpyDeviceToHost);
-        cudaMemcpy(bytes.data(), packed, bytes.size(), cudaMemcpyDeviceToHost);
-        for (size_t i = 0; i < weight.values.size(); ++i) {
-            const int shift = i % 2 == 0 ? 4 : 0;
-            if ((bytes[i / 2] >> shift & 15) != 0) continue;
-            bytes[i / 2] = static_cast<uint8_t>(bytes[i / 2] | 1 << shift);
-            weight.values[i] = weight.values[i] / values[0] * values[1];
-        }
-        values[0] = std::numeric_limits<float>::infinity();
-        cudaMemcpy(table, values, sizeof values, cudaMemcpyHostToDevice);
-        cudaMemcpy(packed, bytes.data(), bytes.size(), cudaMemcpyHostToDevice);
-    };
+    Format4Bit format{HALFBYTE_QUANT_TYPE_CUSTOM, 64, false};
+    format.first_is_infinite = true;
     for (const char* kernel : {"wgmma", "chunks"}) {
         const Asked asked(kernel);
-        Product({65, 80, {3}, {{HALFBYTE_QUANT_TYPE_CUSTOM, 64, false}}}, DType::kBFloat16, nullptr, change).check();
+        check({65, 80, {3}, {format}}, DType::kBFloat16);
     }
 }
 
@@ -244,7 +146,7 @@ TEST(matmul_4bit_chunks_equal_wgmma) {
                 const Asked asked(i == 0 ? "wgmma" : "chunks", "128");
                 Product product({M, K, {64, 130, 0, 33}, formats, true, 8, 3}, dtype);
                 product.check();
-                for (size_t w = 0; w < 4; ++w) results[i].push_back(product.values(w));
+                for (size_t w = 0; w < 4; ++w) results[i].push_back(product.outputs[w]->download());
             }
             EXPECT(results[0] == results[1]);
         }

@@ -1,6 +1,5 @@
 // The kernels of the int8 product under emulation, against the definition in float64 and within the written bound.
-#include "cuda/kernels.h"
-#include "tests/products.h"
+#include "tests/forward_product.h"
 
 using namespace halfbyte;
 
@@ -48,58 +47,28 @@ Quantized quantize(const std::vector<double>& x, const Case& at) {
 }
 
 void check(const Case& at, DType dtype) {
-    test::Random random(static_cast<uint64_t>(at.M * 31 + at.K));
-    const std::vector<double> x = test::random_values(random, at.M * at.K, dtype, at.scale);
-    test::DeviceMatrix device_x(dtype, at.M, at.K, at.gap, at.skew);
-    device_x.upload(x);
-    const Quantized q = quantize(x, at);
+    test::ForwardProduct<test::RandomWeightInt8> product(dtype, at.M, at.K, at.gap, at.skew, nullptr, at.scale);
+    for (size_t i = 0; i < at.N.size(); ++i)
+        product.add(std::make_unique<test::RandomWeightInt8>(at.N[i], at.K, 7 + i, at.skew), at.bias, at.gap);
+    EXPECT_SUCCESS(product.run(at.threshold));
 
-    std::vector<std::unique_ptr<test::RandomWeightInt8>> weights;
-    std::vector<std::unique_ptr<test::DeviceMatrix>> outputs, biases;
-    std::vector<std::vector<double>> bias_values;
-    std::vector<halfbyte_weight_int8> descriptors;
-    std::vector<halfbyte_output> targets;
+    const Quantized q = quantize(product.x, at);
     for (size_t i = 0; i < at.N.size(); ++i) {
-        weights.push_back(std::make_unique<test::RandomWeightInt8>(at.N[i], at.K, 7 + i, at.skew));
-        descriptors.push_back(weights[i]->descriptor());
-        outputs.push_back(std::make_unique<test::DeviceMatrix>(dtype, at.M, at.N[i], at.gap));
-        const DType bias_dtype = test::kProductTypes[i % 3];
-        biases.push_back(std::make_unique<test::DeviceMatrix>(bias_dtype, 1, at.N[i]));
-        bias_values.push_back(test::random_values(random, at.N[i], bias_dtype));
-        biases[i]->upload(bias_values[i]);
-        targets.push_back(
-            {outputs[i]->data(), outputs[i]->ld(), at.bias ? biases[i]->data() : nullptr, static_cast<int64_t>(bias_dtype)});
-    }
-
-    MatMulInt8 op{
-        static_cast<int64_t>(at.N.size()), descriptors.data(), nullptr, dtype, at.M, at.K, at.K, at.threshold, nullptr, nullptr};
-    const test::Buffer<uint8_t> workspace(static_cast<size_t>(cuda::matmul_int8_workspace(op)));
-    op.x = device_x.data();
-    op.ldx = device_x.ld();
-    op.outputs = targets.data();
-    op.workspace = workspace.data();
-    EXPECT_SUCCESS(cuda::matmul_int8(op, nullptr));
-
-    for (size_t i = 0; i < at.N.size(); ++i) {
+        const test::RandomWeightInt8& weight = *product.weights[i];
         std::vector<test::Sum> sums(static_cast<size_t>(at.M * at.N[i]));
         for (int64_t m = 0; m < at.M; ++m)
             for (int64_t n = 0; n < at.N[i]; ++n) {
                 test::Sum& sum = sums[static_cast<size_t>(m * at.N[i] + n)];
                 int64_t exact = 0;
                 for (int64_t k = 0; k < at.K; ++k)
-                    exact += q.codes[static_cast<size_t>(m * at.K + k)] * weights[i]->codes[static_cast<size_t>(n * at.K + k)];
-                sum.add(static_cast<double>(exact) * q.absmax[static_cast<size_t>(m)] * weights[i]->absmax[static_cast<size_t>(n)] /
+                    exact += q.codes[static_cast<size_t>(m * at.K + k)] * weight.codes[static_cast<size_t>(n * at.K + k)];
+                sum.add(static_cast<double>(exact) * q.absmax[static_cast<size_t>(m)] * weight.absmax[static_cast<size_t>(n)] /
                         (127.0 * 127.0));
                 for (const int64_t k : q.outliers)
-                    sum.add(x[static_cast<size_t>(m * at.K + k)] * weights[i]->values[static_cast<size_t>(n * at.K + k)]);
-                if (at.bias) sum.add(bias_values[i][static_cast<size_t>(n)]);
+                    sum.add(product.x[static_cast<size_t>(m * at.K + k)] * weight.values[static_cast<size_t>(n * at.K + k)]);
+                sum.add(product.biases[i][static_cast<size_t>(n)]);
             }
-        const std::string wrong = test::first_wrong(outputs[i]->download(), sums, at.K, dtype);
-        if (!wrong.empty())
-            test::fail(__FILE__, __LINE__,
-                       "M=" + std::to_string(at.M) + " N=" + std::to_string(at.N[i]) + " K=" + std::to_string(at.K) + " dtype " +
-                           std::to_string(static_cast<int>(dtype)) + " weight " + std::to_string(i) + ": " + wrong);
-        EXPECT(outputs[i]->gaps_are_untouched());
+        product.check_output(i, sums);
     }
 }
 

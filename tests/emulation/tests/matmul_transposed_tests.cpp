@@ -3,8 +3,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include "cuda/kernels.h"
-#include "tests/products.h"
+#include "tests/transposed_product.h"
 
 using namespace halfbyte;
 using test::Format4Bit;
@@ -19,73 +18,34 @@ struct Case {
     const char* kernel = "";  // of the 4-bit product
 };
 
-std::unique_ptr<test::RandomWeight4Bit> random_weight(const Case& at, size_t i, const halfbyte_weight_4bit*) {
-    return std::make_unique<test::RandomWeight4Bit>(at.N[i], at.K, at.formats[i % at.formats.size()], 7 + i);
-}
-std::unique_ptr<test::RandomWeightInt8> random_weight(const Case& at, size_t i, const halfbyte_weight_int8*) {
-    return std::make_unique<test::RandomWeightInt8>(at.N[i], at.K, 7 + i, at.skew);
-}
-
-int64_t workspace_of(const MatMul4BitTransposed& op) { return cuda::matmul_4bit_transposed_workspace(op); }
-int64_t workspace_of(const MatMulInt8Transposed& op) { return cuda::matmul_int8_transposed_workspace(op); }
-cudaError_t run(const MatMul4BitTransposed& op) { return cuda::matmul_4bit_transposed(op, nullptr); }
-cudaError_t run(const MatMulInt8Transposed& op) { return cuda::matmul_int8_transposed(op, nullptr); }
-
 template <class Weight>
 void check_product(const Case& at, DType dtype, bool spoil) {
-    using Random = std::remove_pointer_t<decltype(random_weight(at, 0, static_cast<const Weight*>(nullptr)).get())>;
     const test::AskedKernel asked("matmul_4bit_transposed", at.kernel);
     // The kernel that is chosen may round weights; of "mma" it is known how. int8 weights are never rounded.
     const bool is_mma = at.kernel == std::string_view("mma");
-    constexpr bool is_4_bit = std::is_same_v<Weight, halfbyte_weight_4bit>;
-    test::Random random(static_cast<uint64_t>(at.M * 31 + at.K));
-    std::vector<std::unique_ptr<Random>> weights;
-    std::vector<std::unique_ptr<test::DeviceMatrix>> matrices;
-    std::vector<std::vector<double>> dy;
-    std::vector<Weight> descriptors;
-    std::vector<halfbyte_gradient> gradients;
-    int64_t terms = 0;
+    constexpr bool is_4_bit = std::is_same_v<Weight, test::RandomWeight4Bit>;
+    test::TransposedProduct<Weight> product(dtype, at.M, at.K, at.gap);
     for (size_t i = 0; i < at.N.size(); ++i) {
-        weights.push_back(random_weight(at, i, static_cast<const Weight*>(nullptr)));
-        if constexpr (is_4_bit)
-            if (is_mma) weights[i]->dequantize(dtype);
-        descriptors.push_back(weights[i]->descriptor());
-        dy.push_back(test::random_values(random, at.M * at.N[i], dtype));
-        if (spoil) {
-            dy[i][0] = std::numeric_limits<double>::infinity();
-            dy[i][static_cast<size_t>(at.N[i] + 5)] = std::numeric_limits<double>::quiet_NaN();
+        std::unique_ptr<Weight> weight;
+        if constexpr (is_4_bit) {
+            weight = std::make_unique<Weight>(at.N[i], at.K, at.formats[i % at.formats.size()], 7 + i);
+            if (is_mma) weight->dequantize(dtype);
+        } else {
+            weight = std::make_unique<Weight>(at.N[i], at.K, 7 + i, at.skew);
         }
-        matrices.push_back(std::make_unique<test::DeviceMatrix>(dtype, at.M, at.N[i], at.gap, at.skew));
-        matrices[i]->upload(dy[i]);
-        gradients.push_back({matrices[i]->data(), matrices[i]->ld()});
-        terms += at.N[i];
+        product.add(std::move(weight), spoil, at.gap, at.skew);
     }
-    const test::DeviceMatrix dx(dtype, at.M, at.K, at.gap);
-    MatMulTransposed<Weight> op{
-        static_cast<int64_t>(at.N.size()), descriptors.data(), nullptr, dtype, at.M, at.K, nullptr, at.K, nullptr};
-    const test::Buffer<uint8_t> workspace(static_cast<size_t>(workspace_of(op)));
-    op.gradients = gradients.data();
-    op.dx = dx.data();
-    op.lddx = dx.ld();
-    op.workspace = workspace.data();
-    EXPECT_SUCCESS(run(op));
-    const std::string wrong = test::first_wrong(dx.download(), test::transposed_sums(weights, dy, at.M, at.K), terms, dtype,
-                                                is_4_bit && !is_mma ? test::Weights::kExact : test::Weights::kAsMultiplied);
-    if (!wrong.empty())
-        test::fail(__FILE__, __LINE__,
-                   "M=" + std::to_string(at.M) + " N=" + std::to_string(at.N[0]) + " K=" + std::to_string(at.K) + " dtype " +
-                       std::to_string(static_cast<int>(dtype)) + ": " + wrong);
-    EXPECT(dx.gaps_are_untouched());
+    product.check(is_4_bit && !is_mma ? test::Weights::kExact : test::Weights::kAsMultiplied);
 }
 
 void check(const Case& at, DType dtype, bool spoil = false) {
-    check_product<halfbyte_weight_4bit>(at, dtype, spoil);
-    check_product<halfbyte_weight_int8>(at, dtype, spoil);
+    check_product<test::RandomWeight4Bit>(at, dtype, spoil);
+    check_product<test::RandomWeightInt8>(at, dtype, spoil);
 }
 
 void check_mma(Case at, DType dtype, bool spoil = false) {
     at.kernel = "mma";
-    check_product<halfbyte_weight_4bit>(at, dtype, spoil);
+    check_product<test::RandomWeight4Bit>(at, dtype, spoil);
 }
 
 }  // namespace
@@ -141,13 +101,8 @@ TEST(transposed_products_on_tensor_cores_of_a_table_with_an_infinity) {
 }
 
 TEST(transposed_products_on_tensor_cores_of_every_format) {
-    std::vector<Format4Bit> formats;
-    for (const int32_t type : {HALFBYTE_QUANT_TYPE_FP4, HALFBYTE_QUANT_TYPE_NF4, HALFBYTE_QUANT_TYPE_CUSTOM})
-        for (const bool nested : {false, true})
-            for (const int64_t blocksize : {32, 64, 256, 4096}) formats.push_back({type, blocksize, nested});
-    std::vector<int64_t> rows;
-    for (size_t i = 0; i < formats.size(); ++i) rows.push_back(static_cast<int64_t>(1 + i * 7 % 70));
-    rows[3] = 0;
+    const std::vector<Format4Bit> formats = test::every_format();
+    const std::vector<int64_t> rows = test::many_sizes(formats.size(), 70);
     for (const DType dtype : {DType::kFloat16, DType::kBFloat16})
         for (const int64_t M : {20, 70})
             for (const int64_t K : {75, 80, 96}) check_mma({M, K, rows, formats, M == 20 ? 3 : 8}, dtype);

@@ -161,6 +161,22 @@ struct Format4Bit {
     bool first_is_infinite = false;  // of the caller's own table; no code names it
 };
 
+// Every table, statistics of both kinds, and blocks of all sizes that matter.
+inline std::vector<Format4Bit> every_format() {
+    std::vector<Format4Bit> formats;
+    for (const int32_t type : {HALFBYTE_QUANT_TYPE_FP4, HALFBYTE_QUANT_TYPE_NF4, HALFBYTE_QUANT_TYPE_CUSTOM})
+        for (const bool nested : {false, true})
+            for (const int64_t blocksize : {32, 64, 256, 4096}) formats.push_back({type, blocksize, nested});
+    return formats;
+}
+
+// As many N for them, up to `limit`, odd and even; one weight has no rows.
+inline std::vector<int64_t> many_sizes(size_t count, size_t limit) {
+    std::vector<int64_t> sizes;
+    for (size_t i = 0; i < count; ++i) sizes.push_back(i == 3 ? 0 : static_cast<int64_t>(1 + i * 7 % limit));
+    return sizes;
+}
+
 // A random 4-bit weight on the device, and its values.
 class RandomWeight4Bit {
    public:
@@ -254,22 +270,6 @@ class RandomWeightInt8 {
     std::unique_ptr<Buffer<int8_t>> device_codes_;
     std::unique_ptr<Buffer<float>> device_absmax_;
 };
-
-// dx = sum of dy_i * W_i in float64.
-template <class Weight>
-std::vector<Sum> transposed_sums(const std::vector<std::unique_ptr<Weight>>& weights, const std::vector<std::vector<double>>& dy,
-                                 int64_t M, int64_t K) {
-    std::vector<Sum> sums(static_cast<size_t>(M * K));
-    for (size_t i = 0; i < weights.size(); ++i) {
-        const int64_t N = weights[i]->descriptor().N;
-        for (int64_t m = 0; m < M; ++m)
-            for (int64_t n = 0; n < N; ++n)
-                for (int64_t k = 0; k < K; ++k)
-                    sums[static_cast<size_t>(m * K + k)].add(dy[i][static_cast<size_t>(m * N + n)] *
-                                                             weights[i]->values[static_cast<size_t>(n * K + k)]);
-    }
-    return sums;
-}
 
 // The first element out of bounds, as a sentence; empty if there is none.
 inline std::string first_wrong(const std::vector<double>& actual, const std::vector<Sum>& expected, int64_t terms,
