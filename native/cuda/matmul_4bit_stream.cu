@@ -81,21 +81,17 @@ __device__ __forceinline__ void stage_x(unsigned char* to, const Arguments& argu
             auto* at = reinterpret_cast<uint4*>(row_of_x + k * 2);
             if (m >= batch.M || begin + k >= end) {
                 *at = uint4{};
-            } else if (arguments.x_is_aligned) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
-                *at = *reinterpret_cast<const uint4*>(from + k);
-#else
+            } else if (arguments.x_is_aligned && ptx::since(80)) {
                 ptx::copy_async_streaming(at, from + k);
-#endif
+            } else if (arguments.x_is_aligned) {
+                *at = *reinterpret_cast<const uint4*>(from + k);
             } else {
 #pragma unroll 1
                 for (int e = 0; e < 8; ++e) reinterpret_cast<T*>(at)[e] = from[k + e];
             }
         }
     }
-#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
-    ptx::copy_async_wait_all();
-#endif
+    if (ptx::since(80)) ptx::copy_async_wait_all();
 }
 
 // The sum as it is written in the first line, one term after the other.

@@ -35,7 +35,7 @@ union Shared {
 
 // d += a * b, 16 x 8 x 32.
 __device__ __forceinline__ void multiply_add(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+    if (ptx::since(80)) return ptx::mma_m16n8k32_s8(d, a, b);
     int32_t upper[2] = {d[0], d[1]}, lower[2] = {d[2], d[3]};
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
@@ -44,9 +44,6 @@ __device__ __forceinline__ void multiply_add(int32_t (&d)[4], const uint32_t (&a
         ptx::mma_m8n8k16_s8(lower, a_lower, b_half);
     }
     d[0] = upper[0], d[1] = upper[1], d[2] = lower[0], d[3] = lower[1];
-#else
-    ptx::mma_m16n8k32_s8(d, a, b);
-#endif
 }
 
 // From the exact sum to y.

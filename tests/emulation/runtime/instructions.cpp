@@ -176,6 +176,18 @@ void polled() {
 
 bool since(int architecture) { return here().architecture() >= architecture; }
 
+void require(int architecture, Site where) {
+    if (here().architecture() < architecture)
+        here().fail(Fault::kInvalidInstruction, nullptr, where, "an instruction since sm_%d traps on sm_%d", architecture,
+                    here().architecture());
+}
+
+void require_sm_90a(Site where) {
+    if (here().architecture() != 90)
+        here().fail(Fault::kInvalidInstruction, nullptr, where, "an instruction of sm_90a alone traps on sm_%d",
+                    here().architecture());
+}
+
 void count_permute() {
     if (Block* block = Block::current()) block->counters.permute();
 }

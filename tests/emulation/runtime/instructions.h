@@ -29,6 +29,9 @@ int64_t reduce(Reduce kind, uint32_t mask, int64_t value, Site where);
 void observe(const void* p, unsigned size, bool write, bool atomic);
 void polled();                 // the thread looked at memory that another block may change
 bool since(int architecture);  // whether the device is of this compute capability or later
+// An instruction that is not of every architecture: where the device's code has a trap instead, the launch ends with a report.
+void require(int architecture, Site where);
+void require_sm_90a(Site where);  // Hopper's own: neither before nor after
 void count_permute();
 void count_logic();
 

@@ -1,6 +1,7 @@
 // Each deliberately broken kernel is caught, in every order, and the report says which rule it broke and where.
 #include "broken/broken.h"
 #include "tests/harness.h"
+#include "tests/products.h"
 
 using halfbyte::emulation::Order;
 
@@ -46,6 +47,23 @@ TEST(catches_a_divergent_shuffle) {
 TEST(catches_setmaxnreg_of_a_part_of_a_warpgroup) {
     const test::Buffer<int32_t> output(128);
     EXPECT_CAUGHT(registers_of_one_warp(output.data()), kDivergentWarp, "different setmaxnreg instructions");
+}
+
+// The wrappers in device/ptx trap where the architecture lacks the instruction.
+TEST(catches_an_instruction_that_the_device_does_not_have) {
+    Data data;
+    const test::Buffer<float> output(128);
+    {
+        const test::Architecture turing(75);
+        EXPECT_CAUGHT(copy_read_by_a_neighbour(data.input.data(), data.output.data()), kInvalidInstruction,
+                      "an instruction since sm_80 traps on sm_75");
+    }
+    {
+        const test::Architecture ada(89);
+        EXPECT_CAUGHT(bulk_store_without_fence(data.output.data()), kInvalidInstruction, "since sm_90 traps on sm_89");
+    }
+    const test::Architecture blackwell(100);
+    EXPECT_CAUGHT(registers_of_one_warp(data.output.data()), kInvalidInstruction, "of sm_90a alone traps on sm_100");
 }
 
 TEST(catches_shared_memory_out_of_bounds) {

@@ -159,9 +159,14 @@ TEST(matmul_4bit_stream_before_sm_90) {
         const test::Architecture before(architecture);
         for (const DType dtype : kTypes)
             if (architecture >= 80 || dtype == DType::kFloat16)
-                for (const int64_t M : {1, 6, 9})
+                for (const int64_t M : {1, 6, 9}) {
                     for (const int64_t K : {80, 256})
                         check({M, K, {40, 7}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 64, true}}, true}, dtype);
+                    // Weights of one kind have kernels of their own.
+                    check({M, 256, {40}, {{}}}, dtype);
+                    check({M, 256, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype);
+                    check({M, 256, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 128}}}, dtype);
+                }
     }
 }
 

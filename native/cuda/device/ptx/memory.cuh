@@ -62,33 +62,30 @@ __device__ __forceinline__ uint2 load_streaming(const uint2* p, uint64_t policy)
     return v;
 }
 
-// The second-level cache fetches the aligned 128 or 256 bytes around the address as well, for readers who come next. 256 since
-// sm_80.
+// The second-level cache fetches the aligned 128 or 256 bytes around the address as well, for readers who come next. It is a hint,
+// and sm_75, which knows 128 alone, takes that for 256.
 template <int PrefetchBytes>
 __device__ __forceinline__ uint4 load_streaming(const uint4* p) {
     static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);
-    uint4 v{};
-    if constexpr (PrefetchBytes == 128)
+    uint4 v;
+    if constexpr (PrefetchBytes == 128 || !since(80))
         asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0, %1, %2, %3}, [%4];"
                      : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                      : "l"(p));
     else
-        HALFBYTE_SINCE(80, asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0, %1, %2, %3}, [%4];"
-                                        : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-                                        : "l"(p)););
+        asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0, %1, %2, %3}, [%4];"
+                     : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                     : "l"(p));
     return v;
 }
 
 template <int PrefetchBytes>
 __device__ __forceinline__ uint2 load_streaming(const uint2* p) {
     static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);
-    uint2 v{};
-    if constexpr (PrefetchBytes == 128)
+    uint2 v;
+    if constexpr (PrefetchBytes == 128 || !since(80))
         asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p));
-    else
-        HALFBYTE_SINCE(80, asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v2.u32 {%0, %1}, [%2];"
-                                        : "=r"(v.x), "=r"(v.y)
-                                        : "l"(p)););
+    else asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p));
     return v;
 }
 

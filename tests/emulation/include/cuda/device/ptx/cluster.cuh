@@ -9,11 +9,23 @@
 
 namespace halfbyte::cuda::ptx {
 
-inline uint32_t cluster_rank() { return emulation::cluster_rank(); }
-inline uint32_t cluster_size() { return emulation::cluster_size(); }
+inline uint32_t cluster_rank(HALFBYTE_HERE) {
+    emulation::require(90, where);
+    return emulation::cluster_rank();
+}
+inline uint32_t cluster_size(HALFBYTE_HERE) {
+    emulation::require(90, where);
+    return emulation::cluster_size();
+}
 
-inline void cluster_arrive(HALFBYTE_HERE) { emulation::cluster_arrive(where); }
-inline void cluster_wait(HALFBYTE_HERE) { emulation::cluster_wait(where); }
+inline void cluster_arrive(HALFBYTE_HERE) {
+    emulation::require(90, where);
+    emulation::cluster_arrive(where);
+}
+inline void cluster_wait(HALFBYTE_HERE) {
+    emulation::require(90, where);
+    emulation::cluster_wait(where);
+}
 
 inline uint32_t cluster_address(const void* shared, uint32_t rank, HALFBYTE_HERE) {
     return emulation::cluster_address(shared, rank, where);

@@ -11,10 +11,22 @@ inline uint4 load_streaming(const uint4* p) { return *p; }
 inline uint2 load_streaming(const uint2* p) { return *p; }
 inline uint32_t load_streaming(const uint32_t* p) { return *p; }
 
-inline uint64_t policy_evict_first() { return 1; }
-inline uint64_t policy_evict_last() { return 2; }
-inline uint4 load_streaming(const uint4* p, uint64_t) { return *p; }
-inline uint2 load_streaming(const uint2* p, uint64_t) { return *p; }
+inline uint64_t policy_evict_first(HALFBYTE_HERE) {
+    emulation::require(80, where);
+    return 1;
+}
+inline uint64_t policy_evict_last(HALFBYTE_HERE) {
+    emulation::require(80, where);
+    return 2;
+}
+inline uint4 load_streaming(const uint4* p, uint64_t, HALFBYTE_HERE) {
+    emulation::require(80, where);
+    return *p;
+}
+inline uint2 load_streaming(const uint2* p, uint64_t, HALFBYTE_HERE) {
+    emulation::require(80, where);
+    return *p;
+}
 template <int PrefetchBytes>
 inline uint4 load_streaming(const uint4* p) {
     static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);
@@ -26,11 +38,13 @@ inline uint2 load_streaming(const uint2* p) {
     return *p;
 }
 template <int PrefetchBytes>
-inline uint4 load_streaming(const uint4* p, uint64_t) {
+inline uint4 load_streaming(const uint4* p, uint64_t, HALFBYTE_HERE) {
+    emulation::require(80, where);
     return load_streaming<PrefetchBytes>(p);
 }
 template <int PrefetchBytes>
-inline uint2 load_streaming(const uint2* p, uint64_t) {
+inline uint2 load_streaming(const uint2* p, uint64_t, HALFBYTE_HERE) {
+    emulation::require(80, where);
     return load_streaming<PrefetchBytes>(p);
 }
 inline void prefetch_l2(const void*) {}

@@ -11,11 +11,13 @@ inline constexpr bool kIsRegisterCount = Registers % 8 == 0 && Registers >= 24 &
 template <int Registers>
 inline void registers_increase(HALFBYTE_HERE) {
     static_assert(kIsRegisterCount<Registers>);
+    emulation::require_sm_90a(where);
     emulation::set_registers(Registers, where);
 }
 template <int Registers>
 inline void registers_decrease(HALFBYTE_HERE) {
     static_assert(kIsRegisterCount<Registers>);
+    emulation::require_sm_90a(where);
     emulation::set_registers(-Registers, where);
 }
 

@@ -17,16 +17,24 @@ inline uint64_t wgmma_descriptor(const void* p, uint32_t leading, uint32_t strid
            uint64_t{(stride & 0x3ffffu) >> 4} << 32 | static_cast<uint64_t>(swizzle) << 62;
 }
 
-inline void wgmma_fence() { emulation::wgmma_fence(); }
-inline void wgmma_commit() { emulation::wgmma_commit(); }
+inline void wgmma_fence(HALFBYTE_HERE) {
+    emulation::require_sm_90a(where);
+    emulation::wgmma_fence();
+}
+inline void wgmma_commit(HALFBYTE_HERE) {
+    emulation::require_sm_90a(where);
+    emulation::wgmma_commit();
+}
 template <int Groups>
 inline void wgmma_wait(HALFBYTE_HERE) {
+    emulation::require_sm_90a(where);
     emulation::wgmma_wait(Groups, where);
 }
 
 template <bool MnMajorA, bool MnMajorB, class D>
 inline void wgmma_issue(emulation::WgmmaType type, D* d, int registers, const uint32_t* fragment, uint64_t a, uint64_t b,
                         bool accumulate, emulation::Site where) {
+    emulation::require_sm_90a(where);
     emulation::Wgmma operation{};
     operation.type = type;
     operation.n = static_cast<unsigned>(2 * registers);
