@@ -34,8 +34,6 @@ struct Shared {
 template <class T>
 __device__ __forceinline__ void produce(Shared<T>& shared, const CUtensorMap& x, const CUtensorMap& w, const WgmmaWork& work) {
     typename decltype(shared.ring)::Position at;
-    ptx::tensor_prefetch(&x);
-    ptx::tensor_prefetch(&w);
     for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
         const auto first_m = static_cast<int32_t>(work.tile_m(item) * kRows);
         const auto first_n = static_cast<int32_t>(work.tile(item) * kWgmmaFeatures);
@@ -86,8 +84,14 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
     matmul_16bit_wgmma_kernel(const __grid_constant__ MatMul16Bit op, const __grid_constant__ CUtensorMap x,
                               const __grid_constant__ CUtensorMap w, const WgmmaWork work) {
     Shared<T>& shared = shared_memory<Shared<T>>();
+    ptx::grid_dependency_launch();
+    if (threadIdx.x == kWgmmaConsumers) {
+        ptx::tensor_prefetch(&x);
+        ptx::tensor_prefetch(&w);
+    }
     if (threadIdx.x == 0) shared.ring.init(1, kWgmmaConsumers / 32);
     __syncthreads();
+    ptx::grid_dependency_wait();
     if (threadIdx.x >= kWgmmaConsumers) {
         ptx::registers_decrease<kWgmmaProducerRegisters>();
         if (threadIdx.x == kWgmmaConsumers) produce(shared, x, w, work);
@@ -111,7 +115,7 @@ cudaError_t run(const MatMul16Bit& op, cudaStream_t stream) {
                                       .box_rows = kWgmmaFeatures,
                                       .box_columns = 64});
     const WgmmaWork work{.tiles = ceil_div(op.N, kWgmmaFeatures), .tiles_m = ceil_div(op.M, kRows), .splits = 1, .depth = op.K};
-    Launch at{.block = kWgmmaThreads, .shared_bytes = sizeof(Shared<T>), .stream = stream};
+    Launch at{.block = kWgmmaThreads, .shared_bytes = sizeof(Shared<T>), .stream = stream, .overlaps_predecessor = true};
     if (status == cudaSuccess) status = persistent_grid(work.count(), 1, &at.grid);
     if (status == cudaSuccess) status = launch(at, matmul_16bit_wgmma_kernel<T>, op, x, w, work);
     return status;

@@ -91,6 +91,8 @@ __global__ void __launch_bounds__(kThreads, 2)
     int64_t element = n * K + begin + lane % 4 * 16;
     const int rows = static_cast<int>(min(weight.N - n, int64_t{kRowsOfWarp}));
 
+    ptx::grid_dependency_launch();
+    ptx::grid_dependency_wait();
     load_table(shared.table, batch.weights, weight);
     SixteenCodes next[kRuns];
     const auto load_codes = [&] {
@@ -148,7 +150,8 @@ cudaError_t run(const MatMul4BitBatch& batch, const StagedMatrix& x, int64_t col
     const Launch at{.grid = dim3(static_cast<unsigned>(batch.tiles * tiles_m), static_cast<unsigned>(ceil_div(K, depth))),
                     .block = kThreads,
                     .shared_bytes = sizeof(Shared<Groups>),
-                    .stream = stream};
+                    .stream = stream,
+                    .overlaps_predecessor = true};
     return launch(at, matmul_4bit_mma_kernel<T, Groups>, batch, x, static_cast<unsigned>(tiles_m), depth, columns);
 }
 

@@ -159,6 +159,8 @@ __global__ void __launch_bounds__(kThreads, 2)
     const int64_t K = batch.weights.K, first_m = blockIdx.x % tiles_m * Rows, first_k = blockIdx.x / tiles_m * kColumns;
     const int64_t begin = blockIdx.y * batch.depth;
     typename WarpTile<Rows>::Sums sums = {};
+    ptx::grid_dependency_launch();
+    ptx::grid_dependency_wait();
     for (int i = 0; i < batch.weights.count; ++i) {
         const Weight4Bit& weight = batch.weights.at[i];
         const int64_t end = min(weight.N, begin + batch.depth);
@@ -214,7 +216,8 @@ cudaError_t run(const Transposed4BitBatch& batch, cudaStream_t stream) {
     const Launch at{.grid = dim3(static_cast<unsigned>(tiles_m * tiles_k), static_cast<unsigned>(batch.splits)),
                     .block = kThreads,
                     .shared_bytes = sizeof(Shared<Rows>),
-                    .stream = stream};
+                    .stream = stream,
+                    .overlaps_predecessor = true};
     return launch(at, matmul_4bit_transposed_mma_kernel<T, Rows>, batch, tiles_m);
 }
 

@@ -320,8 +320,11 @@ __device__ __forceinline__ void consume(Shared<T, Consumers>& shared, const Work
 template <class T, int Consumers>
 __global__ void __launch_bounds__(kThreads, 1) matmul_4bit_transposed_wgmma_kernel(const __grid_constant__ Work work) {
     auto& shared = shared_memory<Shared<T, Consumers>>();
+    ptx::grid_dependency_launch();
+    if (static_cast<int>(threadIdx.x) < work.batch.weights.count) ptx::tensor_prefetch(&work.gradients[threadIdx.x]);
     if (threadIdx.x == 0) shared.ring.init(kProducers<Consumers> / 32 + 1, 4 * Consumers);  // a lane of each warp, and TMA's
     __syncthreads();
+    ptx::grid_dependency_wait();
     if (threadIdx.x < kGroup * Consumers) consume(shared, work);
     else produce(shared, work);
 }
@@ -343,7 +346,7 @@ cudaError_t run(const Transposed4BitBatch& batch, cudaStream_t stream) {
     work.tiles_m = static_cast<int>(ceil_div(batch.M, 64 * Consumers));
     work.tiles = work.tiles_m * static_cast<int>(ceil_div(batch.weights.K, kColumns));
     work.items = work.tiles * static_cast<int>(batch.splits);
-    Launch at{.block = kThreads, .shared_bytes = sizeof(Shared<T, Consumers>), .stream = stream};
+    Launch at{.block = kThreads, .shared_bytes = sizeof(Shared<T, Consumers>), .stream = stream, .overlaps_predecessor = true};
     const cudaError_t status = persistent_grid(work.items, 1, &at.grid);
     if (status != cudaSuccess) return status;
     return launch(at, matmul_4bit_transposed_wgmma_kernel<T, Consumers>, work);

@@ -84,7 +84,6 @@ template <class T, int Rows, int Tables>
 __device__ __forceinline__ void produce(Shared<T, Rows, Tables>& shared, const MatMul4BitBatch& batch, const CUtensorMap& x,
                                         const WgmmaWork& work) {
     typename decltype(shared.ring)::Position at;
-    if (threadIdx.x == kWgmmaConsumers) ptx::tensor_prefetch(&x);
     for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
         const Tile tile(batch, work, item, Rows);
         CodeFiller<T, Tables> filler(batch.weights, tile.weight, tile.first_n, tile.begin);
@@ -174,9 +173,12 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
     matmul_4bit_wgmma_kernel(const __grid_constant__ MatMul4BitBatch batch, const __grid_constant__ CUtensorMap x,
                              const WgmmaWork work, int64_t columns) {
     auto& shared = shared_memory<Shared<T, Rows, Tables>>();
+    ptx::grid_dependency_launch();
+    if (threadIdx.x == kWgmmaConsumers) ptx::tensor_prefetch(&x);
     // A stage is filled by the copy of x and by four warps that bring codes, and used by eight warps.
     if (threadIdx.x == 0) shared.ring.init(1 + kWgmmaProducers / 32, kWgmmaConsumers / 32);
     __syncthreads();
+    ptx::grid_dependency_wait();
     if (threadIdx.x >= kWgmmaConsumers) {
         ptx::registers_decrease<kWgmmaProducerRegisters>();
         produce(shared, batch, x, work);
@@ -198,7 +200,8 @@ cudaError_t run(const MatMul4BitBatch& batch, int64_t columns, cudaStream_t stre
                                               .box_rows = Rows,
                                               .box_columns = 64});
     const WgmmaWork work{.tiles = batch.tiles, .tiles_m = ceil_div(batch.M, Rows), .splits = ceil_div(K, depth), .depth = depth};
-    Launch at{.block = kWgmmaThreads, .shared_bytes = sizeof(Shared<T, Rows, Tables>), .stream = stream};
+    Launch at{
+        .block = kWgmmaThreads, .shared_bytes = sizeof(Shared<T, Rows, Tables>), .stream = stream, .overlaps_predecessor = true};
     if (status == cudaSuccess) status = persistent_grid(work.count(), 1, &at.grid);
     if (status == cudaSuccess) status = launch(at, matmul_4bit_wgmma_kernel<T, Rows, Tables>, batch, x, work, columns);
     return status;

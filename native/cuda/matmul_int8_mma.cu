@@ -93,6 +93,8 @@ __global__ void __launch_bounds__(kThreads, 1)
     const int64_t rows[2] = {min(n, weight.N - 1) * batch.K, min(n + 8, weight.N - 1) * batch.K};
     const int64_t begin = blockIdx.y * batch.depth, end = min(batch.K, begin + batch.depth);
 
+    ptx::grid_dependency_launch();
+    ptx::grid_dependency_wait();
     WeightRegisters weights;
     StageRegisters<8 * Groups> activations;
     weights.load(weight, rows, begin, end);
@@ -132,7 +134,9 @@ __global__ void __launch_bounds__(kThreads, 1)
 // The end of a product that was split: one thread per element adds its parts.
 template <class T>
 __global__ void __launch_bounds__(kThreads) finish_matmul_int8_kernel(const __grid_constant__ MatMulInt8Batch batch) {
+    ptx::grid_dependency_launch();
     const int64_t element = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+    ptx::grid_dependency_wait();
     if (element >= batch.M * batch.columns) return;
     const int64_t m = element / batch.columns, column = element % batch.columns;
     int i = 0;
@@ -149,11 +153,14 @@ cudaError_t run(const MatMulInt8Batch& batch, cudaStream_t stream) {
     const Launch at{.grid = dim3(static_cast<unsigned>(batch.tiles * tiles_m), static_cast<unsigned>(batch.splits)),
                     .block = kThreads,
                     .shared_bytes = sizeof(Shared<Groups>),
-                    .stream = stream};
+                    .stream = stream,
+                    .overlaps_predecessor = true};
     const cudaError_t status = launch(at, matmul_int8_mma_kernel<T, Groups>, batch, x, tiles_m);
     if (status != cudaSuccess || batch.splits == 1) return status;
-    const Launch end{
-        .grid = static_cast<unsigned>(ceil_div(batch.M * batch.columns, kThreads)), .block = kThreads, .stream = stream};
+    const Launch end{.grid = static_cast<unsigned>(ceil_div(batch.M * batch.columns, kThreads)),
+                     .block = kThreads,
+                     .stream = stream,
+                     .overlaps_predecessor = true};
     return launch(end, finish_matmul_int8_kernel<T>, batch);
 }
 

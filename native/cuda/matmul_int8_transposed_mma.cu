@@ -45,6 +45,8 @@ __global__ void __launch_bounds__(kTransposedThreads, 1)
     const int64_t K = batch.weights.K, first_m = blockIdx.x % tiles_m * (8 * Groups),
                   first_k = blockIdx.x / tiles_m * kTransposedColumns;
     float sums[Groups][4] = {};
+    ptx::grid_dependency_launch();
+    ptx::grid_dependency_wait();
     for (int i = 0; i < batch.weights.count; ++i) {
         const WeightInt8Rows& weight = batch.weights.at[i];
         const Gradient gradient = batch.gradients[i];
@@ -77,7 +79,8 @@ cudaError_t run(const TransposedInt8Batch& batch, cudaStream_t stream) {
     const Launch at{.grid = dim3(static_cast<unsigned>(tiles_m * tiles_k), static_cast<unsigned>(batch.splits)),
                     .block = kTransposedThreads,
                     .shared_bytes = sizeof(Shared<Groups>),
-                    .stream = stream};
+                    .stream = stream,
+                    .overlaps_predecessor = true};
     return launch(at, matmul_int8_transposed_mma_kernel<T, Groups>, batch, tiles_m);
 }
 

@@ -22,8 +22,13 @@ struct Launch {
     dim3 block = 1;
     size_t shared_bytes = 0;  // dynamic shared memory; see smem.cuh
     cudaStream_t stream = nullptr;
-    // Let the kernel begin while the one before it on the stream still runs. It must not touch that one's results, nor overwrite
-    // its inputs, before ptx::grid_dependency_wait(). Hopper and later; elsewhere it has no effect.
+    // Let the kernel begin while the one before it on the stream still runs: when all blocks of that one have left, or have called
+    // ptx::grid_dependency_launch(). Hopper and later; elsewhere it has no effect. Such a kernel
+    //   - must not touch the predecessor's results, nor overwrite its inputs, before ptx::grid_dependency_wait(). To a product
+    //     every pointer may be such a result: weights, statistics, tables, activations; and outputs and workspace may be an input;
+    //   - must wait in every thread, before anything else that may make it leave. The wait is for the predecessor's end alone; that
+    //     everything before has ended too follows from that one having waited itself.
+    // Where the running kernel leaves no room on its multiprocessors, the next begins as its blocks leave.
     bool overlaps_predecessor = false;
     // So many blocks along x run at the same time and reach each other's shared memory (ptx/cluster.cuh). 1 to 8, a divisor of
     // grid.x; more than 1 on Hopper and later only.

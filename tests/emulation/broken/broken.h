@@ -41,5 +41,6 @@ cudaError_t cluster_rank_too_large(int32_t* output);  // the address of memory i
 cudaError_t cluster_deadlock(int32_t* output);        // one block in the cluster barrier, the other elsewhere
 cudaError_t cluster_arrives_twice(int32_t* output);   // at the barrier, without a wait in between
 cudaError_t cluster_barrier_in_a_branch(int32_t* output);
-cudaError_t overlap_reads(const int32_t* input, int32_t* output);  // one thread reads the former kernel's results too early
-cudaError_t overlap_overwrites(int32_t* input, int32_t* output);   // what the former kernel may still read
+cudaError_t overlap_reads(const int32_t* input, int32_t* output);   // one thread reads the former kernel's results too early
+cudaError_t overlap_overwrites(int32_t* input, int32_t* output);    // what the former kernel may still read
+cudaError_t overlap_leaves(const int32_t* input, int32_t* output);  // some threads have nothing to do, and do not wait

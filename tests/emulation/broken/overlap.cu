@@ -22,6 +22,11 @@ __global__ void overlap_overwrites_kernel(int32_t* input) {
     ptx::grid_dependency_wait();
 }
 
+__global__ void overlap_leaves_kernel(int32_t*) {
+    if (threadIdx.x >= 20) return;
+    ptx::grid_dependency_wait();
+}
+
 cudaError_t in_turn_overlapping(void (*second)(int32_t*), const int32_t* input, int32_t* output, int32_t* touched) {
     const cudaError_t status = launch({.block = 32}, first_kernel, input, output);
     return status != cudaSuccess ? status : launch({.block = 32, .overlaps_predecessor = true}, second, touched);
@@ -34,4 +39,7 @@ cudaError_t overlap_reads(const int32_t* input, int32_t* output) {
 }
 cudaError_t overlap_overwrites(int32_t* input, int32_t* output) {
     return in_turn_overlapping(overlap_overwrites_kernel, input, output, input);
+}
+cudaError_t overlap_leaves(const int32_t* input, int32_t* output) {
+    return in_turn_overlapping(overlap_leaves_kernel, input, output, output);
 }

@@ -191,6 +191,11 @@ void Block::finish() {
         fail(Fault::kNotWaitedFor, nullptr, Site(), "leaves the kernel before its bulk stores from shared memory are done");
     if (running_->wgmma.any_left())
         fail(Fault::kNotWaitedFor, nullptr, Site(), "leaves the kernel before its wgmma instructions are done");
+    if (launch_->footprint.may_overlap && !knows_predecessor_ended())
+        fail(Fault::kOverlap, nullptr, Site(),
+             "leaves a kernel that overlaps the one before it without a grid_dependency_wait(): the kernel after it takes its end "
+             "for "
+             "that of both");
     warp().leave(*this);
     barriers.leave(*this);
     cluster_->barrier.leave(*this);

@@ -28,12 +28,13 @@ Footprint begin_footprint(const cudaLaunchConfig_t& config) {
         g_number = 0;
         g_has_predecessor = false;
     }
-    Footprint footprint{++g_number, false};
+    Footprint footprint{.number = ++g_number};
     const bool has_predecessor = g_has_predecessor.exchange(true) && g_stream == config.stream;
     g_stream = config.stream;
     for (unsigned i = 0; i < config.numAttrs; ++i)
         if (config.attrs[i].id == cudaLaunchAttributeProgrammaticStreamSerialization)
-            footprint.overlaps = has_predecessor && config.attrs[i].val.programmaticStreamSerializationAllowed != 0;
+            footprint.may_overlap = config.attrs[i].val.programmaticStreamSerializationAllowed != 0;
+    footprint.overlaps = has_predecessor && footprint.may_overlap;
     return footprint;
 }
 

@@ -161,6 +161,7 @@ TEST(catches_a_kernel_that_does_not_wait_for_the_one_it_overlaps) {
     Data data;
     EXPECT_CAUGHT(overlap_reads(data.input.data(), data.output.data()), kOverlap, "thread (20,0,0), overlap.cu:");
     EXPECT_CAUGHT(overlap_overwrites(data.input.data(), data.output.data()), kOverlap, "which the kernel before this one reads");
+    EXPECT_CAUGHT(overlap_leaves(data.input.data(), data.output.data()), kOverlap, "leaves a kernel that overlaps");
 }
 
 TEST(catches_an_endless_loop) {

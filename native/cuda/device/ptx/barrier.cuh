@@ -24,7 +24,8 @@ __device__ __forceinline__ void grid_dependency_wait() {
 #endif
 }
 
-// Lets the next grid on the stream begin, if it was launched to overlap this one.
+// Lets the next grid on the stream begin, if it was launched to overlap this one, as soon as a thread of every block has called
+// this or the block has left. It says nothing of results: whoever wants them waits.
 __device__ __forceinline__ void grid_dependency_launch() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
