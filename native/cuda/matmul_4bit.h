@@ -53,8 +53,9 @@ cudaError_t add_partials(const MatMul4BitBatch& batch, int64_t splits, cudaStrea
 // How many rows of a weight a tile of each kernel has.
 inline constexpr int64_t kStreamTile = 16, kRowsTile = 8, kMmaTile = 128, kFp32TileRows = 64;
 
-inline constexpr int64_t kStreamMost = 64;  // rows of x it takes
-inline constexpr int64_t kRowsMost = 4;     // rows of x that one warp multiplies by at a time
+inline constexpr int64_t kStreamMost = 64;     // rows of x it takes
+inline constexpr int64_t kStreamTileOfX = 32;  // in tiles of so many, if there are more than 16
+inline constexpr int64_t kRowsMost = 4;        // rows of x that one warp multiplies by at a time
 
 cudaError_t matmul_4bit_stream(const MatMul4BitBatch& batch, cudaStream_t stream);
 bool matmul_4bit_stream_can(const MatMul4Bit& op);

@@ -379,11 +379,12 @@ HALFBYTE_API int32_t halfbyte_dequantize_int8(halfbyte_stream stream, const half
  *
  * Precision. Accumulation is float32, and y is rounded once. On the CPU, and wherever activations are float32, table values and
  * statistics enter exactly. On CUDA, with 16-bit activations, a 4-bit weight enters in their type, because tensor cores multiply
- * nothing else: with few rows (M up to 64) its table value times a constant, rounded, while its statistic stays exact; with more
- * rows, and for gradients, what halfbyte_dequantize_4bit writes, bit for bit. So the result is at least as accurate as
- * dequantizing to that type and multiplying with float32 sums: each term is off by at most 2^-8 of itself for bfloat16 and 2^-11
- * for float16, and with few rows by half of that on average. bfloat16 never becomes float16. Which of the two it is depends on
- * M, so the same row of x may give results apart by that much in batches of different sizes; never from run to run. Where tensor
+ * nothing else: with few rows (M up to 32, and for some devices and shapes up to 64) its table value times a constant, rounded,
+ * while its statistic stays exact; with more rows, and for gradients, what halfbyte_dequantize_4bit writes, bit for bit. So the
+ * result is at least as accurate as dequantizing to that type and multiplying with float32 sums: each term is off by at most 2^-8
+ * of itself for bfloat16 and 2^-11 for float16, and with few rows by half of that on average. bfloat16 never becomes float16.
+ * Which of the two it is depends on M, and from 33 to 64 rows on the device, the sizes of the weights and where x lies as well: so
+ * the same row of x may give results apart by that much in batches of different sizes, but not from run to run. Where tensor
  * cores cannot take a forward product (K not a multiple of 16, packed codes not aligned to 8 bytes) weights enter exactly.
  * ---------------------------------------------------------------------------------------------------------------------- */
 

@@ -179,6 +179,29 @@ TEST(matmul_4bit_wgmma_refuses_what_it_cannot) {
         }
 }
 
+// Up to 32 rows the streaming kernel; up to 64 too where its tiles of 32 rows run side by side, and where x cannot be read by TMA.
+TEST(matmul_4bit_chooses_wgmma_by_rows_and_size) {
+    test::run_in_order({});
+    struct Choice {
+        int64_t M, N, K, skew_x;
+        const char* kernel;
+    };
+    for (const auto& [M, N, K, skew_x, kernel] :
+         {Choice{32, 8577, 16, 0, "stream"}, Choice{33, 8577, 16, 0, "wgmma"}, Choice{33, 8448, 16, 0, "stream"},
+          Choice{64, 256, 16896, 0, "stream"}, Choice{64, 257, 16896, 0, "wgmma"}, Choice{33, 8577, 16, 1, "stream"},
+          Choice{65, 8, 16, 0, "wgmma"}}) {
+        Product product({M, K, {N}, {{}}, false, 0, 0, skew_x}, DType::kBFloat16);
+        halfbyte::emulation::start_counting();
+        EXPECT_SUCCESS(product.run());
+        bool has_run = false;
+        for (const auto& [name, count] : halfbyte::emulation::stop_counting())
+            has_run = has_run || name.find(std::string("matmul_4bit_") + kernel) != std::string::npos;
+        if (!has_run)
+            test::fail(__FILE__, __LINE__,
+                       "M=" + std::to_string(M) + " N=" + std::to_string(N) + " K=" + std::to_string(K) + " not by " + kernel);
+    }
+}
+
 // What the comments of the kernels promise: neither stages nor the staged sums conflict, and every 16 k of a tile are one product
 // of each warpgroup. One small tile: where warpgroups part for long, the emulator puts a warp's accesses together approximately.
 TEST(matmul_4bit_wgmma_without_conflicts) {
