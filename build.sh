@@ -146,6 +146,7 @@ verb_test() {
     for project in Halfbyte.Tests Halfbyte.Checkpoints.Tests Halfbyte.Cli.Tests; do
         run_tests "$project" "$(test_program $project)" "$@"
     done
+    run_tests "steps of tests/gpu" tests/gpu/steps_tests.sh
     find_toolkit
     if [[ -n $nvcc ]]; then test_emulated "$@"; else printf '\nNo CUDA toolkit here: the CUDA kernels were not tested; --cuda sets one up.\n'; fi
     if ((broken && failed == 0)); then failed=1; fi
@@ -177,7 +178,7 @@ test_program() { printf '%s' "artifacts/bin/$1/${configuration,,}/$1"; }
 
 # run_tests <title> <program> [arguments]: adds its counts to passed, failed and skipped.
 run_tests() {
-    local title=$1 log=artifacts/${1//[ ,:]/-}.log
+    local title=$1 log=artifacts/${1//[ ,:\/]/-}.log
     shift
     say "$title"
     # The exit status is kept apart: a run that dies without a summary must not look like one without failures.
@@ -235,6 +236,7 @@ verb_gpu-bundle() {
     done
     cp -r artifacts/halfbyte "$root/bundle/"
     find "$root/bundle" -name 'libhalfbyte_*.so' -delete # built over there
+    if [[ -f $cuda_library ]]; then cp "$cuda_library" "$root/bundle/"; fi # for when that fails
     tar -c -C artifacts gpu-bundle | xz -T0 -6 >artifacts/gpu-bundle.tar.xz
     ls -l artifacts/gpu-bundle.tar.xz | awk '{ printf "%s: %.1f MB\n", $NF, $5 / 1e6; exit $5 > 45 * 1048576 }' || die "the bundle is larger than 45 MiB."
 }

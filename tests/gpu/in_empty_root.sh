@@ -7,7 +7,7 @@
 # root gets a shell, the few programs that run.sh calls and the C++ runtime, each with the libraries it is linked to, and /proc.
 set -euo pipefail
 
-readonly programs=(bash env timeout awk sed tee cat tail head cut mkdir dirname realpath nproc uname)
+readonly programs=(bash env timeout awk sed tee cat tail head cut mkdir mv rm sleep dirname realpath nproc uname)
 # By which the emulated library names a kernel that failed; a real one needs neither.
 readonly programs_of_emulation=(sh addr2line)
 # What .NET and the native library load by themselves; CMake brings the last two wherever it is.

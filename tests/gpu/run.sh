@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU, in eight minutes, on a machine that has one, nvcc 12.0 or newer, CMake and g++, but no .NET and no network.
 #
-#   run.sh <output folder>
+#   run.sh [--seconds <n>] [--only <group,...>] <output folder>
 #   run.sh --library <libhalfbyte_*.so> <output folder>    with a library that is there, such as the emulated one: builds nothing, and
 #                                                          leaves out what needs a GPU
 #
@@ -10,24 +10,38 @@
 #
 #   tar -xJf gpu-bundle.tar.xz && gpu-bundle/tests/gpu/run.sh results
 #
-# It builds the native library for this GPU, runs all NUnit tests on it, a subset of them under compute-sanitizer, captures and replays a
-# graph, and runs the benchmark (benchmarks/README.md). The output folder gets summary.json, summary.txt, benchmark.json, benchmark.txt,
-# clocks.csv and a log per step. Exit status 0 if nothing failed.
+# The groups, in their order; each gets what is left of --seconds (480), and no more than it asks for (steps.sh):
+#
+#   build       the native library for this GPU. If that fails, the one in the bundle, for every GPU, is tested instead
+#   tests       the NUnit fixtures of cuda:0, each a process of its own, so that one that crashes or hangs takes no other along; of one
+#               that did, all but the test it was in once more
+#   graph       every operation captured in a graph and replayed
+#   benchmark   kernel_benchmark (benchmarks/README.md)
+#   code        registers, spills and the hottest loops, as this nvcc has compiled them
+#   others      the NUnit tests that have nothing to do with a GPU
+#   sanitizer   a subset of the tests under compute-sanitizer's four tools, side by side
+#
+# The output folder gets summary.json, summary.txt, benchmark.json, benchmark.txt, clocks.csv and a log per step. Exit status 0 if nothing
+# failed. A later run with --only uses what an earlier one has built.
 #
 # The benchmark compares with cuBLASLt and bitsandbytes where it finds them: $HALFBYTE_CUBLASLT and $HALFBYTE_BITSANDBYTES name their
-# libraries, $HALFBYTE_CUBLASLT_INCLUDE the folder of cublasLt.h; else they are looked for in the toolkit and in Python's packages.
+# libraries, $HALFBYTE_CUBLASLT_INCLUDE the folder of cublasLt.h; else they are looked for in the toolkit and in Python's packages. From
+# $HALFBYTE_BITSANDBYTES_SOURCE, a clone of bitsandbytes, its library is built (bitsandbytes.sh).
 set -uo pipefail
 
 # What compute-sanitizer sees: some hundred times slower, so a few tests that together launch every kernel.
 readonly sanitized='(FullyQualifiedName~\(cuda:0\))&(Name~Any_shape|Name~Any_count|Name~Real_layers|Name~Any_size_in_any_block|Name~Several_weights)'
-readonly seconds_per_step=240
-readonly seconds_in_all=480
 
-library=
-if [[ ${1:-} == --library ]]; then
-    library=$(realpath "${2:?a library}")
+seconds_in_all=480 library='' only=build,tests,graph,benchmark,code,others,sanitizer
+while [[ ${1:-} == --* ]]; do
+    case $1 in
+    --library) library=$(realpath "${2:?a library}") ;;
+    --seconds) seconds_in_all=${2:?a number of seconds} ;;
+    --only) only=${2:?groups} ;;
+    *) break ;;
+    esac
     shift 2
-fi
+done
 case ${1:-} in
 '' | -*)
     sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
@@ -48,133 +62,157 @@ export HALFBYTE_REPOSITORY=$tree HALFBYTE_REQUIRE_DEVICES=cuda
     exit 2
 }
 
-failed_steps=0
-steps=() # of JSON
+wants() { [[ ,$only, == *,$1,* ]]; }
 
-# [limit=<seconds>] step <name> <command...>: runs it with a time limit, keeps its output, notes how it went.
-step() {
-    local name=$1 log=$out/$1.log status seconds p f s begin=$EPOCHREALTIME
-    shift
-    printf '\n== %s\n' "$name"
-    timeout --kill-after=10 "${limit:-$seconds_per_step}" "$@" >"$log" 2>&1
-    status=$?
-    seconds=$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
-    # "succeeded: 7" is how an NUnit program says it, "7 passed, 0 failed" how ours do.
-    read -r p f s < <(awk '
-        $1 == "succeeded:" { p = $2 } $1 == "failed:" { f = $2 } $1 == "skipped:" { s = $2 }
-        /^[0-9]+ passed, [0-9]+ failed$/ { p = $1; f = $3 }
-        END { print p + 0, f + 0, s + 0 }' "$log")
-    ((status == 0)) || failed_steps=$((failed_steps + 1))
-    steps+=("{\"name\": \"$name\", \"status\": $status, \"seconds\": $seconds, \"passed\": $p, \"failed\": $f, \"skipped\": $s}")
-    printf '%-24s %-8s %6s s  %5d passed %5d failed %5d skipped\n' "$name" "$( ((status == 0)) && echo ok || { ((status == 124)) && echo "too long" || echo "FAILED"; })" \
-        "$seconds" "$p" "$f" "$s" | tee -a "$out/summary.txt"
-    ((status == 0)) || tail -n 15 "$log"
-    return "$status"
-}
-
-# Where Python keeps packages that carry CUDA's libraries and headers.
-python_packages() {
-    python3 -c 'import site, sys; print(*{p for p in sys.path + site.getsitepackages() + [site.getusersitepackages()] if p.endswith("-packages")}, sep="\n")' 2>/dev/null
-}
-
-# first_file <pattern> <folder...>: the path of a file of that name, the newest version first.
-first_file() {
-    local pattern=$1 folder found=
-    shift
-    for folder in "$@"; do
-        [[ -d $folder ]] || continue
-        found=$(find "$folder" -xdev -name "$pattern" -type f 2>/dev/null | sort -V | tail -n 1)
-        [[ -z $found ]] || break
-    done
-    printf '%s' "$found"
-}
-
-# Sets and exports HALFBYTE_CUBLASLT, HALFBYTE_CUBLASLT_INCLUDE and HALFBYTE_BITSANDBYTES, each empty where there is none.
-find_peers() {
-    local toolkit major packages
-    toolkit=$(realpath "$(dirname "$(realpath "$nvcc")")/..")
-    major=$("$nvcc" --version | sed -n 's/.*release \([0-9]*\)\..*/\1/p')
-    mapfile -t packages < <(python_packages)
-    : "${HALFBYTE_CUBLASLT:=$(first_file "libcublasLt.so.$major*" "$toolkit" /usr/lib/x86_64-linux-gnu "${packages[@]}" /usr /opt /root /home)}"
-    : "${HALFBYTE_CUBLASLT_INCLUDE:=$(dirname "$(first_file cublasLt.h "$toolkit" "${packages[@]}" /usr /opt /root /home)" | grep -v '^\.$')}"
-    : "${HALFBYTE_BITSANDBYTES:=$(first_file "libbitsandbytes_cuda$major?.so" "${packages[@]}")}"
-    export HALFBYTE_CUBLASLT HALFBYTE_CUBLASLT_INCLUDE HALFBYTE_BITSANDBYTES
-}
-
-# kernel_benchmark in the time that is left; rows come in the order of their importance.
-benchmark() {
-    local left=$((seconds_in_all - SECONDS - 15)) folders
-    left=$((left > 100 ? 100 : left < 20 ? 20 : left))
-    # bitsandbytes links what lies beside cuBLASLt, and in folders beside that one.
-    folders=$(dirname "${HALFBYTE_CUBLASLT:-}")
-    folders=$folders:$(find "$folders/../.." -maxdepth 2 -name lib -type d 2>/dev/null | paste -sd:)
-    [[ -n ${HALFBYTE_CUBLASLT:-} ]] || folders=
-    nvidia-smi --query-gpu=timestamp,clocks.sm,clocks.mem,power.draw,temperature.gpu --format=csv --loop=1 >"$out/clocks.csv" 2>/dev/null &
-    local clocks=$! status=0
-    limit=$((left + 60)) step benchmark env LD_LIBRARY_PATH="$folders${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" "$build/kernel_benchmark" \
-        --seconds "$left" --commit "$(cat "$bundle/commit")" --json "$out/benchmark.json" --text "$out/benchmark.txt" || status=$?
-    kill "$clocks" 2>/dev/null
-    return "$status"
-}
-
-nunit() { step "$1" "$bundle/$2/$2" "${@:3}"; }
-
-quoted() { sed 's/[\\"]/\\&/g; s/^/"/; s/$/"/' <<<"$1"; }
-gpu=$(nvidia-smi --query-gpu=name,driver_version,compute_cap,memory.total,power.limit --format=csv,noheader 2>/dev/null | head -n 1)
+gpu=$(timeout 20 nvidia-smi --query-gpu=name,driver_version,compute_cap,memory.total,power.limit --format=csv,noheader 2>/dev/null | head -n 1)
 nvcc=$("$tree/native/cuda/toolkit.sh" 2>/dev/null)
-: >"$out/summary.txt"
-{
-    echo "gpu:     ${gpu:-none}"
-    echo "nvcc:    $([[ -n $nvcc ]] && "$nvcc" --version | sed -n 's/.*release \(.*\)/\1/p')"
-    echo "commit:  $(cat "$bundle/commit")"
-    echo "machine: $(nproc) cores, $(uname -sr)"
-    echo
-} | tee "$out/summary.txt"
+commit=$(cat "$bundle/commit")
+source "$tree/tests/gpu/steps.sh"
+: >"$out/steps/all"
+source "$tree/tests/gpu/peers.sh"
+
+# ---- the groups ----------------------------------------------------------------------------------------------------------------
 
 build_library() {
-    local capability architecture
+    local capability architecture keep_going=(-k)
     capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d .)
     architecture=sm_$capability
     [[ $capability != 90 ]] || architecture=sm_90a
     ((capability < 100)) || architecture=compute_90 # what the library has for GPUs after it: PTX
-    export architecture nvcc
+    if [[ ! -f $build/CMakeCache.txt ]] && command -v ninja >/dev/null; then export CMAKE_GENERATOR=Ninja; fi
     cmake -S "$tree/native" -B "$build" -DCMAKE_BUILD_TYPE=Release -DHALFBYTE_NVCC="$nvcc" -DHALFBYTE_CUDA_ARCHITECTURES="$architecture" \
-        -DHALFBYTE_CUDA_FLAGS=-lineinfo -DHALFBYTE_GPU_TESTS=ON ${HALFBYTE_CUBLASLT_INCLUDE:+-DHALFBYTE_CUBLASLT_INCLUDE="$HALFBYTE_CUBLASLT_INCLUDE"} &&
-        cmake --build "$build" --parallel "$(nproc)" --target halfbyte_cuda graph_tests
+        -DHALFBYTE_CUDA_FLAGS=-lineinfo -DHALFBYTE_GPU_TESTS=ON ${HALFBYTE_CUBLASLT_INCLUDE:+-DHALFBYTE_CUBLASLT_INCLUDE="$HALFBYTE_CUBLASLT_INCLUDE"} || return
+    [[ ! -f $build/build.ninja ]] || keep_going=(-k 0) # all mistakes of this compiler at once
+    cmake --build "$build" --parallel "$(nproc)" --target halfbyte_cuda graph_tests -- "${keep_going[@]}"
 }
 build_benchmark() { cmake --build "$build" --parallel "$(nproc)" --target kernel_benchmark; }
 
+# The names of a program's fixtures on cuda:0, one per line.
+fixtures() {
+    bounded 60 "$bundle/$1/$1" --list-tests json 2>/dev/null | awk -F '"' '/"typeName"/ && /cuda:0/ { sub(/\(.*/, "", $4); if (!seen[$4]++) print $4 }'
+}
+
+# fixture <program> <name>: all tests of the fixture; if it is lost in one of them, the others once more.
+fixture() {
+    local program=$1 name=$2 filter="FullyQualifiedName~.$2&FullyQualifiedName~cuda:0" test
+    step 100 "tests-$name" "$bundle/$program/$program" --filter "$filter" && return
+    test=$(culprit "$out/steps/tests-$name.tests")
+    test=${test#*\).}  # without namespace, class and device
+    test=${test%%\(*}  # without arguments
+    [[ -z $test ]] || step 60 "tests-$name-without-$test" "$bundle/$program/$program" --filter "$filter&FullyQualifiedName!~.$test"
+}
+
+test_fixtures() {
+    local program name
+    steps_at_once=$(($(nproc) / 4))
+    ((steps_at_once >= 2)) || steps_at_once=2
+    ((steps_at_once <= 4)) || steps_at_once=4
+    for program in Halfbyte.Tests Halfbyte.Checkpoints.Tests; do
+        fixtures "$program" >"$out/steps/$program.fixtures"
+        [[ -s $out/steps/$program.fixtures ]] || step 60 "tests-of-$program" "$bundle/$program/$program" --filter 'FullyQualifiedName~cuda:0'
+        while read -r name; do
+            while (($(jobs -rp | awk 'END { print NR }') >= steps_at_once)); do sleep 0.1; done
+            fixture "$program" "$name" </dev/null &
+        done <"$out/steps/$program.fixtures"
+    done
+    finish
+}
+
+test_others() {
+    local program
+    for program in Halfbyte.Tests Halfbyte.Checkpoints.Tests; do
+        start 120 "others-$program" "$bundle/$program/$program" --filter 'FullyQualifiedName!~cuda:0'
+    done
+    finish
+}
+
+# kernel_benchmark for 100 seconds, or fewer; rows come in the order of their importance.
+benchmark() {
+    local seconds clocks status=0 name begin lost=
+    finish
+    find_peers
+    seconds=$(($(left) - 30))
+    ((seconds <= 100)) || seconds=100
+    ((seconds >= 10)) || seconds=10
+    nvidia-smi --query-gpu=timestamp,clocks.sm,clocks.mem,power.draw,temperature.gpu --format=csv --loop=1 >"$out/clocks.csv" 2>/dev/null &
+    clocks=$!
+    export LD_LIBRARY_PATH="$(peer_folders)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    # A row that has begun ends, and the next ones' weights are made: some seconds more. Where a row was the end of the device (status 3), another
+    # process goes on after it, three times at most.
+    for name in benchmark benchmark-2 benchmark-3 benchmark-4; do
+        status=0 begin=$SECONDS
+        step $((seconds + 30)) "$name" "$build/kernel_benchmark" --seconds "$seconds" ${lost:+--after "$lost"} --commit "$commit" \
+            --json "$out/$name.json" --text "$out/$name.txt" || status=$?
+        seconds=$((seconds - SECONDS + begin))
+        lost=$(sed -n 's/^lost at: //p' "$out/$name.txt" 2>/dev/null)
+        [[ $status == 3 && -n $lost ]] && ((seconds >= 10)) || break
+        printf '    lost at: %s\n' "$lost" | tee -a "$out/summary.txt"
+    done
+    kill "$clocks" 2>/dev/null
+    wait "$clocks" 2>/dev/null
+    return "$status"
+}
+
 sanitize() {
-    local sanitizer
-    sanitizer=$(command -v compute-sanitizer || echo "$(dirname "$nvcc")/compute-sanitizer")
+    local folder sanitizer
+    folder=$(dirname "$(realpath "$nvcc")")
+    sanitizer=$(command -v compute-sanitizer "$folder/compute-sanitizer" "$folder/../compute-sanitizer/compute-sanitizer" /usr/local/cuda/bin/compute-sanitizer | head -n 1)
     # The NUnit program's own exit status comes back, and 9 for what the sanitizer finds.
-    "$sanitizer" --tool "$1" --target-processes all --error-exitcode 9 \
+    "${sanitizer:-compute-sanitizer}" --tool "$1" --target-processes all --error-exitcode 9 \
         "$bundle/Halfbyte.Tests/Halfbyte.Tests" --filter "$sanitized"
 }
 
-export -f build_library build_benchmark sanitize
-export tree build bundle sanitized nvcc
+sanitize_all() {
+    local tool
+    steps_at_once=4
+    for tool in memcheck racecheck initcheck synccheck; do start "$(left)" "sanitizer-$tool" bash -c "sanitize $tool"; done
+    finish
+}
+
+# ---- the run -------------------------------------------------------------------------------------------------------------------
+
+find_peers
+{
+    echo "gpu:          ${gpu:-none}"
+    echo "nvcc:         $([[ -n $nvcc ]] && "$nvcc" --version | sed -n 's/.*release \(.*\)/\1/p'), $nvcc"
+    echo "commit:       $commit"
+    echo "machine:      $(nproc) cores, $(uname -sr), $(g++ --version 2>/dev/null | head -n 1)"
+    echo "cublasLt:     ${HALFBYTE_CUBLASLT:-none}; its header: ${HALFBYTE_CUBLASLT_INCLUDE:-none}"
+    echo "bitsandbytes: ${HALFBYTE_BITSANDBYTES:-none}"
+    echo
+} | tee "$out/summary.txt"
+
+export -f build_library build_benchmark build_bitsandbytes sanitize
+export tree build bundle sanitized nvcc out
 if [[ -z $library ]]; then
-    find_peers
-    step build bash -c build_library || exit 1
-    step build-benchmark bash -c build_benchmark # apart, so that the tests run whatever cuBLASLt's header is like
     library=$build/libhalfbyte_cuda.so
+    if wants build; then
+        step 200 build bash -c build_library && step 60 build-benchmark bash -c build_benchmark
+        # Beside the tests, which leave the processor much to do.
+        if [[ -n ${HALFBYTE_BITSANDBYTES_SOURCE:-} && -z $HALFBYTE_BITSANDBYTES ]]; then step 240 build-bitsandbytes bash -c build_bitsandbytes & fi
+    fi
+    if [[ ! -f $library ]]; then
+        library=$bundle/libhalfbyte_cuda.so
+        echo "not built here; $library is tested instead" | tee -a "$out/summary.txt"
+    fi
 fi
 export HALFBYTE_LIBRARY=$library
 
-step doctor "$bundle/halfbyte/halfbyte" doctor
-nunit tests Halfbyte.Tests
-nunit tests-checkpoints Halfbyte.Checkpoints.Tests
-if [[ -n $gpu && -x $build/graph_tests ]]; then
-    step graph "$build/graph_tests"
-    for tool in memcheck racecheck initcheck synccheck; do step "sanitizer-$tool" bash -c "sanitize $tool"; done
-    [[ ! -x $build/kernel_benchmark ]] || benchmark
+step 30 doctor "$bundle/halfbyte/halfbyte" doctor
+! wants tests || test_fixtures
+if [[ -n $gpu && -x $build/graph_tests ]] && wants graph; then step 60 graph "$build/graph_tests"; fi
+if [[ -n $gpu && -x $build/kernel_benchmark ]] && wants benchmark; then benchmark; fi
+if [[ $library == "$build"/* ]] && wants code; then
+    step 30 code-registers "$tree/native/cuda/ptxas_report.sh" "$build/cuda" "$library"
+    step 60 code-loops "$tree/native/cuda/sass_budget.sh" "$(dirname "$nvcc")/cuobjdump" "$build/cuda"
 fi
+! wants others || test_others
+if [[ -n $gpu ]] && wants sanitizer; then sanitize_all; fi
 
-{
-    printf '{\n  "gpu": %s,\n  "nvcc": %s,\n  "commit": %s,\n  "steps": [\n' "$(quoted "$gpu")" "$(quoted "$nvcc")" "$(quoted "$(cat "$bundle/commit")")"
-    for ((i = 0; i < ${#steps[@]}; i++)); do printf '    %s%s\n' "${steps[i]}" "$( ((i + 1 < ${#steps[@]})) && echo ,)"; done
-    printf '  ]\n}\n'
-} >"$out/summary.json"
-printf '\n%d of %d steps failed, %d seconds in all\n' "$failed_steps" "${#steps[@]}" "$SECONDS" | tee -a "$out/summary.txt"
-((failed_steps == 0))
+printf '\n%d of %d steps failed, %d seconds in all\n' "$(failed_steps)" "$(awk 'END { print NR }' "$out/steps/all")" "$SECONDS" | tee -a "$out/summary.txt"
+# Once more what matters, for whoever sees only the end of this.
+for report in "$out"/benchmark*.txt; do
+    [[ ! -s $report ]] || sed -n '/^target /,$p' "$report"
+done
+cat "$out/summary.txt"
+(($(failed_steps) == 0))
