@@ -85,6 +85,7 @@ void add_conversion_8bit_tasks(std::vector<Task>& tasks, const std::vector<Layer
 void add_product_4bit_tasks(std::vector<Task>& tasks, const std::vector<Layer>& layers);
 void add_product_int8_tasks(std::vector<Task>& tasks, const std::vector<Layer>& layers);
 void add_chain_tasks(std::vector<Task>& tasks, const std::vector<ChainStep>& steps);
+void add_choice_tasks(std::vector<Task>& tasks, const std::vector<Layer>& layers);
 void add_accuracy_tasks(std::vector<Task>& tasks, const std::vector<Layer>& layers);
 
 // Bytes of a 4-bit weight: codes and statistics.

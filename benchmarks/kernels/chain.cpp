@@ -1,18 +1,18 @@
 // Rows of a chain: all linear layers of several decoder layers of Llama-3-8B, one after another in one graph, for one token, as an
-// engine runs them. Each layer's input is what the layer before wrote.
+// engine runs them; and a square layer after a square layer. Each layer's input is what the layer before wrote. There are so many
+// that their weights outgrow the cache.
 //
 // There, weights that share their input go in one call (q, k, v; gate, up), and so they do in the peer: one product of the
 // concatenated bfloat16 weight. Attention, norms and activation functions are left out on both sides. The time is that of one
 // decoder layer.
 #include <algorithm>
+#include <cmath>
 #include <deque>
 
 #include "products.h"
 
 namespace halfbyte::benchmark {
 namespace {
-
-constexpr int kDecoderLayers = 4;
 
 // One call: its weights side by side.
 struct Step {
@@ -28,7 +28,8 @@ struct Step {
 struct Chain {
     std::deque<Buffer> memory;
     std::vector<Step> steps;
-    double bytes = 0, flops = 0;
+    int links = 0;                // how often the shapes come again
+    double bytes = 0, flops = 0;  // of one link
     Buffer workspace;
     int64_t workspace_bytes = 0;
 
@@ -70,10 +71,17 @@ Chain build(Bench& bench, const std::vector<ChainStep>& shapes, bool is_nested) 
     check(halfbyte_codebook_values(HALFBYTE_CODEBOOK_DYNAMIC_SIGNED, table, 256));
     void* codebook = chain.allocate(sizeof table);
     check(halfbyte_copy_from_host(bench.stream, codebook, table, sizeof table));
+    for (const ChainStep& shape : shapes)
+        for (const int64_t N : shape.N) {
+            chain.bytes += four_bit_bytes(N, shape.K, is_nested) + 2 * static_cast<double>(N);
+            chain.flops += 2 * static_cast<double>(N) * static_cast<double>(shape.K);
+        }
+    for (const ChainStep& shape : shapes) chain.bytes += 2 * static_cast<double>(shape.K);  // x, read once by all of its weights
+    chain.links = std::max(4, static_cast<int>(std::ceil(static_cast<double>(bench.footprint) / chain.bytes)));
     const int64_t width = shapes.front().K;
     void* x = chain.allocate(2 * width);
     check(fill_normal(x, Element::kBFloat16, width, 1, 1, width, 0, bench.cuda), "fill_normal");
-    for (int layer = 0; layer < kDecoderLayers; ++layer)
+    for (int link = 0; link < chain.links; ++link)
         for (const ChainStep& shape : shapes) {
             Step step{};
             step.K = shape.K;
@@ -96,8 +104,6 @@ Chain build(Bench& bench, const std::vector<ChainStep>& shapes, bool is_nested) 
             check(halfbyte_matmul_4bit_workspace(bench.stream, static_cast<int64_t>(step.weights.size()), step.weights.data(),
                                                  HALFBYTE_DTYPE_BFLOAT16, 1, &bytes));
             chain.workspace_bytes = std::max(chain.workspace_bytes, bytes);
-            chain.bytes += (four_bit_bytes(step.N, step.K, is_nested) + 2 * static_cast<double>(step.N + step.K)) / kDecoderLayers;
-            chain.flops += 2 * static_cast<double>(step.N) * static_cast<double>(step.K) / kDecoderLayers;
             chain.steps.push_back(std::move(step));
         }
     chain.workspace = Buffer(chain.workspace_bytes);
@@ -105,19 +111,22 @@ Chain build(Bench& bench, const std::vector<ChainStep>& shapes, bool is_nested) 
     return chain;
 }
 
-// A round is one decoder layer, so that a graph of several rounds is the chain.
+// A round is one link, so that a graph of several rounds is the chain.
 template <class Run>
 void for_each_step(const Chain& chain, int round, Run run) {
-    const size_t each = chain.steps.size() / kDecoderLayers, first = static_cast<size_t>(round % kDecoderLayers) * each;
+    const auto links = static_cast<size_t>(chain.links), each = chain.steps.size() / links,
+               first = static_cast<size_t>(round) % links * each;
     for (size_t i = first; i < first + each; ++i) run(chain.steps[i]);
 }
 
-Row chain_row(Bench& bench, const std::string& name, const std::vector<ChainStep>& shapes, bool is_nested) {
+Row chain_row(Bench& bench, const std::string& name, const std::vector<ChainStep>& shapes, bool is_nested, const char* note) {
     const Chain chain = build(bench, shapes, is_nested);
-    Row row = product_row(name, "chain", is_nested ? "nf4 nested" : "nf4", 1, 0, 0);
+    const bool is_square = shapes.size() == 1;
+    Row row = product_row(name, "chain", is_nested ? "nf4 nested" : "nf4", 1, is_square ? shapes[0].N[0] : 0,
+                          is_square ? shapes[0].K : 0);
     row.bytes = chain.bytes;
     row.flops = chain.flops;
-    row.note = "per decoder layer: q+k+v, o, gate+up, down";
+    row.note = note;
     RowBuilder builder(bench, std::move(row));
     builder.ours(
         [&](int round) {
@@ -127,7 +136,7 @@ Row chain_row(Bench& bench, const std::string& name, const std::vector<ChainStep
                                            chain.workspace_bytes));
             });
         },
-        kDecoderLayers);
+        chain.links);
     std::string reason;
     for (const Step& step : chain.steps)
         if (const Bench::TunedGemm& product = bench.tuned(GemmKind::kBFloat16, 1, step.N, step.K); !product.gemm)
@@ -141,7 +150,7 @@ Row chain_row(Bench& bench, const std::string& name, const std::vector<ChainStep
                     product.gemm->enqueue(product.algorithm, step.full, step.x, step.y, bench.cuda);
                 });
             },
-            kDecoderLayers);
+            chain.links);
     else builder.absent(peer::kBFloat16, reason);
     return builder.measure();
 }
@@ -149,9 +158,14 @@ Row chain_row(Bench& bench, const std::string& name, const std::vector<ChainStep
 }  // namespace
 
 void add_chain_tasks(std::vector<Task>& tasks, const std::vector<ChainStep>& steps) {
-    tasks.push_back({"chain nf4 M=1", 0, [=](Bench& b, const std::string& name) { return chain_row(b, name, steps, false); }});
-    tasks.push_back(
-        {"chain nf4 nested M=1", 0, [=](Bench& b, const std::string& name) { return chain_row(b, name, steps, true); }});
+    const auto add = [&](const std::string& name, const std::vector<ChainStep>& shapes, bool is_nested, const char* note) {
+        tasks.push_back({name, 0, [=](Bench& b, const std::string& row) { return chain_row(b, row, shapes, is_nested, note); }});
+    };
+    constexpr char kDecoder[] = "per decoder layer: q+k+v, o, gate+up, down", kSquare[] = "per layer";
+    add("chain nf4 M=1", steps, false, kDecoder);
+    add("chain nf4 nested M=1", steps, true, kDecoder);
+    const int64_t width = steps.front().K;
+    add(product_name("chain nf4", width, width, 1), {{{width}, width}}, false, kSquare);
 }
 
 }  // namespace halfbyte::benchmark

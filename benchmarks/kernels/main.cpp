@@ -1,26 +1,21 @@
 // kernel_benchmark: how fast every operation of halfbyte.h is on this GPU, beside what else does the same. ../README.md
+#include <algorithm>
 #include <chrono>
-#include <fstream>
+#include <cstdlib>
 #include <iostream>
 
 #include "graph_meter.h"
+#include "recorder.h"
 #include "run.h"
 
 namespace halfbyte::benchmark {
 namespace {
 
 constexpr int64_t kCaches = 4;  // so many times the L2 cache is what rotating buffers cover
-constexpr auto kBetweenWrites = std::chrono::seconds(5);
 constexpr int64_t kMostWeights = int64_t{24} << 30;
-
-bool write(const std::string& path, const std::string& text) {
-    if (path.empty()) return true;
-    std::ofstream file(path, std::ios::binary);
-    file << text;
-    if (file.flush()) return true;
-    std::cerr << "kernel_benchmark: could not write " << path << "\n";
-    return false;
-}
+// A row takes less than two seconds; setting one up, a few. A kernel that waits for what never comes has no other end.
+constexpr auto kLongestRow = std::chrono::seconds(25);
+constexpr int kLost = 3;  // exit status: a row was the end of the device; another process goes on --after it
 
 int benchmark(const Options& options) {
     const std::vector<Task> tasks = select(options, layers(), llama_3_8b_decoder_layer());
@@ -35,14 +30,10 @@ int benchmark(const Options& options) {
     cudaStream_t cuda = nullptr;
     check(cudaStreamCreateWithFlags(&cuda, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     const std::unique_ptr<Meter> meter = graph_meter(cuda);
+    Recorder recorder(
+        {options.text, options.json}, kLongestRow, [&](size_t rows) { return tasks[std::min(rows, tasks.size() - 1)].name; },
+        [] { std::_Exit(kLost); });
     Results results;
-    std::string text;
-    // Written while it grows: whoever ends a run that hangs keeps what was measured.
-    const auto write_all = [&](const Results& so_far) {
-        const bool is_text_written = write(options.text, text), is_json_written = write(options.json, json(so_far));
-        return is_text_written && is_json_written;
-    };
-    auto last_write = std::chrono::steady_clock::now();
     {
         Bench bench{.options = options, .meter = *meter, .machine = describe_machine(), .cuda = cuda};
         check(halfbyte_stream_wrap_cuda(0, cuda, &bench.stream));
@@ -51,17 +42,15 @@ int benchmark(const Options& options) {
                                                   std::min(kMostWeights, bench.machine.memory_bytes / 4));
         bench.gemms = open_cublaslt(options.cublaslt, &bench.gemms_reason);
         bench.bitsandbytes = open_bitsandbytes(options.bitsandbytes, &bench.bitsandbytes_reason);
-        results = run(bench, tasks, [&](const std::string& more, const Results& so_far) {
-            text += more;
-            std::cout << more << std::flush;
-            if (std::chrono::steady_clock::now() - last_write < kBetweenWrites) return;
-            write_all(so_far);
-            last_write = std::chrono::steady_clock::now();
-        });
+        results = run(bench, tasks, [&](const std::string& more, const Results& so_far) { recorder.add(more, so_far); });
+        if (!results.lost_at.empty()) {
+            recorder.finish(results);
+            std::_Exit(kLost);  // nothing can be freed any more
+        }
         check(halfbyte_stream_destroy(bench.stream));
     }
     check(cudaStreamDestroy(cuda), "cudaStreamDestroy");
-    const bool is_written = write_all(results);
+    const bool is_written = recorder.finish(results);
     for (const Row& row : results.rows)
         if (!row.failure.empty()) return 1;
     return is_written ? 0 : 1;

@@ -13,6 +13,7 @@ const char* const kUsage =
   --quick                  the rows of the targets table alone, measured shorter
   --all                    every row, output heads included
   --filter <text>          only rows whose name contains it
+  --after <row>            only rows that come after this one: the device was lost in it
   --list                   print the names of the rows in order, and measure nothing
   --json <file>            machine, method and all rows
   --text <file>            what goes to standard output
@@ -38,9 +39,13 @@ Options parse_options(const std::vector<std::string>& arguments) {
                                                 {"--list", &options.list},
                                                 {"--help", &options.help},
                                                 {"-h", &options.help}};
-    const std::map<std::string, std::string*> texts = {{"--filter", &options.filter}, {"--json", &options.json},
-                                                       {"--text", &options.text},     {"--cublaslt", &options.cublaslt},
-                                                       {"--commit", &options.commit}, {"--bitsandbytes", &options.bitsandbytes}};
+    const std::map<std::string, std::string*> texts = {{"--filter", &options.filter},
+                                                       {"--after", &options.after},
+                                                       {"--json", &options.json},
+                                                       {"--text", &options.text},
+                                                       {"--cublaslt", &options.cublaslt},
+                                                       {"--commit", &options.commit},
+                                                       {"--bitsandbytes", &options.bitsandbytes}};
     for (size_t i = 0; i < arguments.size(); ++i) {
         const std::string& name = arguments[i];
         if (const auto flag = flags.find(name); flag != flags.end()) {

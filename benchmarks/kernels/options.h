@@ -13,6 +13,7 @@ struct Options {
     bool all = false;           // every row, however long it takes, output heads included
     bool list = false;          // print the rows' names and measure nothing
     std::string filter;         // of the rows' names; what contains it
+    std::string after;          // only rows that come after the one of this name
     std::string json, text;     // files to write
     std::string cublaslt;       // libcublasLt.so, if not where the loader looks
     std::string bitsandbytes;   // libbitsandbytes_cuda*.so

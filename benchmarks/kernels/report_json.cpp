@@ -160,7 +160,9 @@ std::string json(const Results& results) {
         w.put("must", target.must).put("aim", target.aim).put("ceiling", target.ceiling);
         w.put("value", finding.value).put("verdict", name(finding.verdict)).close();
     }
-    w.close().open('[', "skipped");
+    w.close();
+    if (!results.lost_at.empty()) w.put("lost_at", results.lost_at);
+    w.open('[', "skipped");
     for (const std::string& row : results.skipped) w.put(nullptr, row);
     return w.close().close().text();
 }

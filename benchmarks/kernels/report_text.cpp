@@ -58,6 +58,13 @@ std::string text_row(const Row& row) {
     if (row.operation == "accuracy")
         return format("%-46s error %.2e, dequantize + bf16 %.2e: %.2f of it\n", row.name.c_str(), row.our_error, row.peer_error,
                       row.our_error / row.peer_error);
+    if (row.operation == "choice") {
+        std::string text = format("%-46s %10.2f", row.name.c_str(), row.ours.median);
+        for (const Peer& peer : row.peers)
+            text += peer.time.samples > 0 ? format("  %s %.2f", peer.name.c_str(), peer.time.median)
+                                          : "  " + peer.name + ": " + peer.reason;
+        return text + "\n";
+    }
     std::string text = format("%-46s %10.2f %6.1f", row.name.c_str(), row.ours.median, 50 * row.ours.spread);
     // The figure that limits.
     text +=
@@ -69,6 +76,10 @@ std::string text_row(const Row& row) {
     }
     while (text.back() == ' ') text.pop_back();
     return text + "\n";
+}
+
+std::string text_lost(const std::string& row, const char* why) {
+    return format("the device is lost: %s\nlost at: ", why) + row + "\n";
 }
 
 std::string text_targets(const Results& results) {

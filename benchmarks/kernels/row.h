@@ -19,6 +19,7 @@ inline constexpr char kInt8[] = "int8";                   // cuBLASLt int8, int3
 inline constexpr char kDequantize[] = "dequantize+bf16";  // our dequantization, then cuBLASLt
 inline constexpr char kBitsandbytes[] = "bitsandbytes";   // its C functions
 inline constexpr char kPlain[] = "plain";                 // our own product with statistics that are not nested
+inline constexpr char kLimit[] = "limit";  // no library but the device: the time it needs for the bytes or the arithmetic
 }  // namespace peer
 
 struct Peer {

@@ -18,6 +18,7 @@ std::string utc_now() {
 
 std::vector<Task> select(const Options& options, const std::vector<Layer>& layers, const std::vector<ChainStep>& chain) {
     std::vector<Task> tasks;
+    add_choice_tasks(tasks, layers);  // the first after the targets
     add_conversion_4bit_tasks(tasks, layers);
     add_conversion_8bit_tasks(tasks, layers);
     add_product_4bit_tasks(tasks, layers);
@@ -30,6 +31,8 @@ std::vector<Task> select(const Options& options, const std::vector<Layer>& layer
         return options.filter.empty() ? task.priority > last : task.name.find(options.filter) == std::string::npos;
     });
     std::stable_sort(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) { return a.priority < b.priority; });
+    const auto last_done = std::find_if(tasks.begin(), tasks.end(), [&](const Task& task) { return task.name == options.after; });
+    if (last_done != tasks.end()) tasks.erase(tasks.begin(), last_done + 1);
     return tasks;
 }
 
@@ -70,12 +73,13 @@ Results run(Bench& bench, const std::vector<Task>& tasks, const std::function<vo
         print(text_row(results.rows.back()));
         // An error of the device stays; nothing more can be measured.
         if (const cudaError_t status = cudaDeviceSynchronize(); status != cudaSuccess) {
-            print(std::string("the device is lost: ") + cudaGetErrorString(status) + "\n");
+            results.lost_at = task.name;
+            print(text_lost(task.name, cudaGetErrorString(status)));
             break;
         }
     }
     results.seconds = seconds();
-    progress(text_targets(results), results);
+    progress(text_targets(results) + text_choices(results), results);
     return results;
 }
 

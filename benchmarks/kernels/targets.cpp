@@ -15,6 +15,7 @@ bool is_largest(const Row& row) { return has_shape(row, 14336, 4096) || has_shap
 // What the ratio of two times, or of two errors, is. NaN: the peer is absent.
 double value_of(const Target& target, const Row& row) {
     if (row.operation == "accuracy") return row.our_error / row.peer_error;
+    if (target.peer == std::string(peer::kLimit)) return row.share_of_limit();
     const Peer* peer = row.find(target.peer);
     if (peer == nullptr) return NAN;
     const double ratio = peer->ratio(row.ours);
@@ -47,8 +48,14 @@ const std::vector<Target>& targets() {
          [](const Row& r) { return r.operation == "dequantize_blockwise" && is_large(r); }},
         {"matmul M=1, 14336x4096 and 4096x14336, over bf16", kBFloat16, false, 2.5, 2.9, 3.55,
          [](const Row& r) { return is_product(r) && r.M == 1 && is_largest(r); }},
+        {"matmul M=1, 14336x4096 and 4096x14336, of a read-only stream", kLimit, false, 0.76, 0.88, 1.0,
+         [](const Row& r) { return is_product(r) && r.M == 1 && is_largest(r); }},
         {"matmul M=1, 4096x4096, over bf16", kBFloat16, false, 1.8, 2.1, 2.2,
          [](const Row& r) { return is_product(r) && r.M == 1 && has_shape(r, 4096, 4096); }},
+        {"chain of 4096x4096, M=1, over bf16", kBFloat16, false, 1.8, 2.5, 3.55,
+         [](const Row& r) { return is(r, "chain", "nf4") && has_shape(r, 4096, 4096); }},
+        {"chain of Llama-3-8B's layers, M=1, over bf16", kBFloat16, false, 2.2, 2.8, 3.55,
+         [](const Row& r) { return is(r, "chain", "nf4") && r.N == 0; }},
         {"matmul M=1, nested over plain", kPlain, false, 1.00, 1.07, 1.09,
          [](const Row& r) { return is_product(r, "nf4 nested") && r.M == 1 && is_large(r); }},
         {"matmul M=8, 16, large layers, over bf16", kBFloat16, false, 2.2, 2.8, 3.5,

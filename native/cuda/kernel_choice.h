@@ -3,10 +3,13 @@
 //   HALFBYTE_CUDA_KERNELS=matmul_4bit=tile,matmul_4bit_transposed=mma
 //
 // in the environment, read once, or ask_for_kernel() from a test or a benchmark. A kernel that was asked for and cannot take the
-// shape makes the operation fail with cudaErrorNotSupported: nobody measures another kernel by mistake.
+// shape makes the operation fail with cudaErrorNotSupported: nobody measures another kernel by mistake. What a kernel decides by
+// itself can be asked for in the same way: the rows of a tile as kernel "64" of "wgmma_tile", the parts of K as kernel "2" of
+// "stream_splits".
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <string>
@@ -41,6 +44,13 @@ inline bool may_run(std::string_view operation, std::string_view name, bool* was
     const auto found = asked.empty() ? asked.end() : asked.find(operation);
     *was_asked = found != asked.end();
     return !*was_asked || found->second == name;
+}
+
+// The number that was asked for in place of a kernel's name; 0 if there is none.
+inline int64_t asked_number(std::string_view operation) {
+    const auto& asked = asked_kernels();
+    const auto found = asked.empty() ? asked.end() : asked.find(operation);
+    return found != asked.end() ? std::atoll(found->second.c_str()) : 0;
 }
 
 }  // namespace halfbyte::cuda

@@ -39,6 +39,7 @@
 #include "cuda/device/ptx.cuh"
 #include "cuda/device/smem.cuh"
 #include "cuda/device/stream_multiplier.cuh"
+#include "cuda/kernel_choice.h"
 #include "cuda/matmul_4bit.h"
 #include "cuda/matmul_device.h"
 #include "cuda/matmul_partials.h"
@@ -326,7 +327,8 @@ Partition partition_of(int64_t strips, int64_t M, int64_t K, const Device& devic
     // Splits of K cost a launch that adds them up: for few rows of x only where 4096 of K are left to each.
     const int64_t least_depth = M <= 8 ? 4096 : 512;
     const int64_t parts = std::clamp<int64_t>(ceil_div(strips, at_a_time), 1, device.multiprocessors);
-    const int64_t useful = std::max<int64_t>(1, std::min(device.multiprocessors / parts, K / least_depth));
+    const int64_t asked = asked_number("stream_splits");
+    const int64_t useful = asked > 0 ? asked : std::max<int64_t>(1, std::min(device.multiprocessors / parts, K / least_depth));
     const int64_t depth = K == 0 ? kUnitDepth : depth_of_split(K, std::max(useful, ceil_div(K, deepest_of(M, device))), kUnitDepth);
     return {parts, ceil_div(K, depth), depth};
 }

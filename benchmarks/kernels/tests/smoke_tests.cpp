@@ -54,7 +54,8 @@ Results smoke(bool has_peers) {
     std::erase_if(tasks, [](const Task& task) {
         const size_t at = task.name.find("M=");
         const int M = at == std::string::npos ? 1 : std::atoi(task.name.c_str() + at + 2);
-        return M > (task.name.find("transposed") != std::string::npos ? 256 : 16);
+        const auto is = [&](const char* what) { return task.name.find(what) != std::string::npos; };
+        return M > (is("choice") ? 1024 : is("transposed") ? 256 : 16);
     });
     std::string text;
     Results results = run(bench, tasks, [&](const std::string& more, const Results&) { text += more; });
@@ -87,9 +88,9 @@ TEST(every_row_runs) {
         for (const Peer& peer : row.peers)
             if (peer.time.samples == 0) test::fail(__FILE__, __LINE__, row.name + " lacks " + peer.name + ": " + peer.reason);
     }
-    for (const char* operation :
-         {"quantize_4bit", "dequantize_4bit", "quantize_blockwise", "dequantize_blockwise", "double_quantize", "quantize_int8_rows",
-          "dequantize_int8", "matmul_4bit", "matmul_4bit_transposed", "matmul_int8", "matmul_int8_transposed", "chain", "accuracy"})
+    for (const char* operation : {"quantize_4bit", "dequantize_4bit", "quantize_blockwise", "dequantize_blockwise",
+                                  "double_quantize", "quantize_int8_rows", "dequantize_int8", "matmul_4bit",
+                                  "matmul_4bit_transposed", "matmul_int8", "matmul_int8_transposed", "chain", "choice", "accuracy"})
         if (operations[operation] == 0) test::fail(__FILE__, __LINE__, std::string("no row of ") + operation);
     EXPECT_EQUAL(fake::calls().size(), 8);  // every function that is loaded is used
 }
