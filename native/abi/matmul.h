@@ -1,6 +1,7 @@
-// The checks that the four products share. Weight is halfbyte_weight_4bit or halfbyte_weight_int8.
+// What the four products share: their checks and their way to the backend. Weight is halfbyte_weight_4bit or halfbyte_weight_int8.
 #pragma once
 
+#include "call.h"
 #include "checks.h"
 
 namespace halfbyte::abi {
@@ -26,18 +27,30 @@ inline void require_activations(int64_t M, int64_t K) {
     if (K != 0) checked_bytes(M, K > INT64_MAX / 64 ? INT64_MAX : K * 64, "M");
 }
 
+// Checks what the workspace depends on, and fills in the type and K.
 template <class Weight>
-MatMul<Weight> matmul_shape(const Stream& stream, int64_t count, const Weight* weights, int32_t dtype, int64_t M, float threshold) {
-    const DType type = dtype_of(dtype, {"dtype"});
-    const int64_t K = check_weights(stream, count, weights, M);
-    require_activations(M, K);
-    if (!(threshold >= 0))
-        fail(HALFBYTE_STATUS_INVALID_VALUE, "threshold is %g; expected 0 (no outliers) or more.", static_cast<double>(threshold));
-    return {count, weights, nullptr, type, M, K, K, threshold, nullptr, nullptr};
+void check_shape(const Stream& stream, int32_t dtype, MatMul<Weight>& op) {
+    op.dtype = dtype_of(dtype, {"dtype"});
+    op.K = check_weights(stream, op.count, op.weights, op.M);
+    require_activations(op.M, op.K);
+    if (!(op.threshold >= 0))
+        fail(HALFBYTE_STATUS_INVALID_VALUE, "threshold is %g; expected 0 (no outliers) or more.",
+             static_cast<double>(op.threshold));
 }
 
 template <class Weight>
-void check_matmul(const MatMul<Weight>& op, int64_t workspace_bytes, int64_t workspace_needed) {
+void check_shape(const Stream& stream, int32_t dtype, MatMulTransposed<Weight>& op) {
+    op.dtype = dtype_of(dtype, {"dtype"});
+    op.K = check_weights(stream, op.count, op.weights, op.M);
+    if (op.count == 0)
+        fail(HALFBYTE_STATUS_INVALID_SIZE, "count is 0; dx needs at least one weight, which says how long its rows are.");
+    require_activations(op.M, op.K);
+    for (int64_t i = 0; i < op.count; ++i) require_activations(op.M, op.weights[i].N);
+}
+
+template <class Weight>
+void check_operands(const MatMul<Weight>& op, int64_t workspace_bytes, int64_t workspace_needed) {
+    require_host(op.outputs, "outputs");
     Ranges ranges;
     ranges.input({"x"}, op.x, op.M, op.K, op.ldx, {"ldx"}, size_of(op.dtype));
     for (int64_t i = 0; i < op.count; ++i) {
@@ -58,18 +71,8 @@ void check_matmul(const MatMul<Weight>& op, int64_t workspace_bytes, int64_t wor
 }
 
 template <class Weight>
-MatMulTransposed<Weight> transposed_shape(const Stream& stream, int64_t count, const Weight* weights, int32_t dtype, int64_t M) {
-    const DType type = dtype_of(dtype, {"dtype"});
-    const int64_t K = check_weights(stream, count, weights, M);
-    if (count == 0)
-        fail(HALFBYTE_STATUS_INVALID_SIZE, "count is 0; dx needs at least one weight, which says how long its rows are.");
-    require_activations(M, K);
-    for (int64_t i = 0; i < count; ++i) require_activations(M, weights[i].N);
-    return {count, weights, nullptr, type, M, K, nullptr, K, nullptr};
-}
-
-template <class Weight>
-void check_transposed(const MatMulTransposed<Weight>& op, int64_t workspace_bytes, int64_t workspace_needed) {
+void check_operands(const MatMulTransposed<Weight>& op, int64_t workspace_bytes, int64_t workspace_needed) {
+    require_host(op.gradients, "gradients");
     Ranges ranges;
     for (int64_t i = 0; i < op.count; ++i) {
         add_inputs(ranges, op.weights[i], i);
@@ -80,5 +83,40 @@ void check_transposed(const MatMulTransposed<Weight>& op, int64_t workspace_byte
     ranges.workspace(op.workspace, workspace_bytes, workspace_needed);
     ranges.finish();
 }
+
+template <class Weight>
+bool writes_nothing(const MatMul<Weight>& op) {
+    return op.M == 0;
+}
+template <class Weight>
+bool writes_nothing(const MatMulTransposed<Weight>& op) {
+    return op.M == 0 || op.K == 0;
+}
+
+// A product of one kind: its two functions of the backend. `op` comes as the caller has it, without type and K.
+template <class Op>
+struct Product {
+    void (*Backend::*multiply)(Stream& stream, const Op& op);
+    int64_t (*Backend::*workspace)(Stream& stream, const Op& op);
+
+    int32_t call(halfbyte_stream stream, Op op, int32_t dtype, int64_t workspace_bytes) const {
+        return abi::call([&] {
+            Stream& live = live_stream(stream);
+            check_shape(live, dtype, op);
+            if (op.count == 0) return;
+            check_operands(op, workspace_bytes, (live.backend->*workspace)(live, op));
+            if (!writes_nothing(op)) (live.backend->*multiply)(live, op);
+        });
+    }
+
+    int32_t query(halfbyte_stream stream, Op op, int32_t dtype, int64_t* bytes) const {
+        return abi::call([&] {
+            Stream& live = live_stream(stream);
+            check_shape(live, dtype, op);
+            require_host(bytes, "bytes");
+            *bytes = op.count == 0 ? 0 : (live.backend->*workspace)(live, op);
+        });
+    }
+};
 
 }  // namespace halfbyte::abi

@@ -8,6 +8,7 @@
 // A quarter of an instruction per element; reads 0.5 bytes per element, writes 2 or 4. Aim: the speed of writing memory.
 #if defined(__x86_64__)
 #include "dequantize_4bit.h"
+#include "for_output.h"
 #include "simd_avx512.h"
 
 namespace halfbyte::cpu::avx512 {
@@ -67,18 +68,11 @@ void dequantize(const Dequantize4BitPart& part) {
     if constexpr (streaming) _mm_sfence();
 }
 
-template <DType dtype>
-void dequantize(const Dequantize4BitPart& part) {
-    if (part.streaming && reinterpret_cast<uintptr_t>(part.output) % 64 == 0) dequantize<dtype, true>(part);
-    else dequantize<dtype, false>(part);
-}
-
 }  // namespace
 
 void dequantize_4bit(const Dequantize4BitPart& part) {
-    if (part.dtype == DType::kFloat32) dequantize<DType::kFloat32>(part);
-    else if (part.dtype == DType::kFloat16) dequantize<DType::kFloat16>(part);
-    else dequantize<DType::kBFloat16>(part);
+    for_output<64>(part.output, part.dtype, part.streaming,
+                   [&]<DType dtype, bool streaming>() { dequantize<dtype, streaming>(part); });
 }
 
 }  // namespace halfbyte::cpu::avx512

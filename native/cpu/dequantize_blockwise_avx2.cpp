@@ -6,6 +6,7 @@
 // at its best, and processors differ widely in theirs. Reads 1 byte per element, writes 2 or 4. Aim: one element per cycle.
 #if defined(__x86_64__)
 #include "dequantize_blockwise.h"
+#include "for_output.h"
 #include "simd_avx2.h"
 
 namespace halfbyte::cpu::avx2 {
@@ -28,18 +29,11 @@ void dequantize(const DequantizeBlockwisePart& part) {
     if constexpr (streaming) _mm_sfence();
 }
 
-template <DType dtype>
-void dequantize(const DequantizeBlockwisePart& part) {
-    if (part.streaming && reinterpret_cast<uintptr_t>(part.op->output) % 32 == 0) dequantize<dtype, true>(part);
-    else dequantize<dtype, false>(part);
-}
-
 }  // namespace
 
 void dequantize_blockwise(const DequantizeBlockwisePart& part) {
-    if (part.op->dtype == DType::kFloat32) dequantize<DType::kFloat32>(part);
-    else if (part.op->dtype == DType::kFloat16) dequantize<DType::kFloat16>(part);
-    else dequantize<DType::kBFloat16>(part);
+    for_output<32>(part.op->output, part.op->dtype, part.streaming,
+                   [&]<DType dtype, bool streaming>() { dequantize<dtype, streaming>(part); });
 }
 
 }  // namespace halfbyte::cpu::avx2

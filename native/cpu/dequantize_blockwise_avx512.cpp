@@ -7,6 +7,7 @@
 // element; reads 1 byte per element, writes 2 or 4. Aim: half the speed of writing memory.
 #if defined(__x86_64__)
 #include "dequantize_blockwise.h"
+#include "for_output.h"
 #include "simd_avx512.h"
 
 namespace halfbyte::cpu::avx512 {
@@ -44,18 +45,11 @@ void dequantize(const DequantizeBlockwisePart& part) {
     if constexpr (streaming) _mm_sfence();
 }
 
-template <DType dtype>
-void dequantize(const DequantizeBlockwisePart& part) {
-    if (part.streaming && reinterpret_cast<uintptr_t>(part.op->output) % 64 == 0) dequantize<dtype, true>(part);
-    else dequantize<dtype, false>(part);
-}
-
 }  // namespace
 
 void dequantize_blockwise(const DequantizeBlockwisePart& part) {
-    if (part.op->dtype == DType::kFloat32) dequantize<DType::kFloat32>(part);
-    else if (part.op->dtype == DType::kFloat16) dequantize<DType::kFloat16>(part);
-    else dequantize<DType::kBFloat16>(part);
+    for_output<64>(part.op->output, part.op->dtype, part.streaming,
+                   [&]<DType dtype, bool streaming>() { dequantize<dtype, streaming>(part); });
 }
 
 }  // namespace halfbyte::cpu::avx512

@@ -8,15 +8,6 @@
 namespace halfbyte::cpu {
 namespace {
 
-void arrange(const float* x, int64_t count, float* arranged, int64_t stride) {
-    int64_t done = 0;
-    for (; done + kGroup <= count; done += kGroup, arranged += 8 * stride) Lanes::arrange(x + done, arranged, stride);
-    if (done == count) return;
-    alignas(64) float padded[kGroup] = {};
-    for (int64_t i = done; i < count; ++i) padded[i - done] = x[i];
-    Lanes::arrange(padded, arranged, stride);
-}
-
 void one_row(const Part4Bit& part) {
     if (rows_are_whole_blocks(*part.weight)) one_row<8, AlignedScales>(part);
     else one_row<8, StraddlingScales>(part);

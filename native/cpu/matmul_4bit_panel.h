@@ -12,6 +12,16 @@
 namespace halfbyte::cpu {
 namespace {
 
+// x as the kernels read it: groups as Lanes arranges them, `stride` apart, the last one filled up with zeros.
+inline void arrange(const float* x, int64_t count, float* arranged, int64_t stride) {
+    int64_t done = 0;
+    for (; done + kGroup <= count; done += kGroup, arranged += 8 * stride) Lanes::arrange(x + done, arranged, stride);
+    if (done == count) return;
+    alignas(64) float padded[kGroup] = {};
+    for (int64_t i = done; i < count; ++i) padded[i - done] = x[i];
+    Lanes::arrange(padded, arranged, stride);
+}
+
 // out[r * M + m] += sum over k of tile[r][k] * x[m][k] for r < rows and a set of MR rows of x. Both operands are interleaved vector
 // by vector; `vectors` is the number of vectors in a row. At each step the caller's `ahead` may ask for a line of memory.
 template <int R, int MR, class Ahead>

@@ -79,5 +79,11 @@ inline void transposed_few_rows(const TransposedPart4Bit& part) {
     }
 }
 
+inline void transposed_few_rows(const TransposedPart4Bit& part) {
+    if (part.M == 1) transposed_few_rows<1>(part);
+    if (part.M == 2) transposed_few_rows<2>(part);
+    if (part.M == 3) transposed_few_rows<3>(part);
+}
+
 }  // namespace
 }  // namespace halfbyte::cpu

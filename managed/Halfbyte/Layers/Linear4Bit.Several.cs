@@ -27,24 +27,7 @@ public sealed unsafe partial class Linear4Bit
         fixed (FourBitWeight* w = weights)
         fixed (ProductOutput* o = targets)
         {
-            StreamHandle handle = stream.SafeHandle;
-            int status = Native.halfbyte_matmul_4bit(
-                handle.Pointer,
-                layers.Length,
-                (nint)w,
-                x.Pointer,
-                (int)x.DType,
-                x.Rows,
-                x.LeadingDimension,
-                (nint)o,
-                handle.Workspace,
-                handle.WorkspaceBytes);
-            if (status != 0)
-            {
-                NativeStatus.ThrowUnlessWorkspaceTooSmall(status);
-                stream.GrowWorkspace(Raw.MatMulFourBitWorkspace(handle.Pointer, weights, x.DType, x.Rows), status);
-                Forward(stream, layers, x, outputs);
-            }
+            MatMul(stream, layers.Length, w, x, o);
         }
     }
 
@@ -65,30 +48,13 @@ public sealed unsafe partial class Linear4Bit
         {
             layers[i].CheckBackward(gradients[i], dx);
             weights[i] = layers[i]._descriptor;
-            sources[i] = new ProductGradient { Dy = gradients[i].Pointer, LeadingDimension = gradients[i].LeadingDimension };
+            sources[i] = Gradient(gradients[i]);
         }
 
         fixed (FourBitWeight* w = weights)
         fixed (ProductGradient* g = sources)
         {
-            StreamHandle handle = stream.SafeHandle;
-            int status = Native.halfbyte_matmul_4bit_transposed(
-                handle.Pointer,
-                layers.Length,
-                (nint)w,
-                (nint)g,
-                (int)dx.DType,
-                dx.Rows,
-                dx.Pointer,
-                dx.LeadingDimension,
-                handle.Workspace,
-                handle.WorkspaceBytes);
-            if (status != 0)
-            {
-                NativeStatus.ThrowUnlessWorkspaceTooSmall(status);
-                stream.GrowWorkspace(Raw.MatMulFourBitTransposedWorkspace(handle.Pointer, weights, dx.DType, dx.Rows), status);
-                Backward(stream, layers, gradients, dx);
-            }
+            MatMulTransposed(stream, layers.Length, w, g, dx);
         }
     }
 }

@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace Halfbyte;
 
 /// <summary>
@@ -21,7 +19,7 @@ public sealed unsafe partial class Linear4Bit : QuantizedLinear
     }
 
     internal Linear4Bit(FourBitTensor weight, DeviceBuffer? bias, DType biasDType, bool ownsParts)
-        : base(weight, Hold(weight, bias, biasDType), bias, biasDType, ownsParts)
+        : base(weight, bias, biasDType, ownsParts)
     {
         Weight = weight;
         _descriptor = weight.Descriptor;
@@ -35,28 +33,10 @@ public sealed unsafe partial class Linear4Bit : QuantizedLinear
     {
         ArgumentNullException.ThrowIfNull(stream);
         CheckForward(x, y);
-        StreamHandle handle = stream.SafeHandle;
         using var lease = new Lease(Held, x.ToHold(stream), y.ToHold(stream));
         FourBitWeight weight = _descriptor;
         ProductOutput output = Output(y);
-        int status = Native.halfbyte_matmul_4bit(
-            handle.Pointer,
-            1,
-            (nint)(&weight),
-            x.Pointer,
-            (int)x.DType,
-            x.Rows,
-            x.LeadingDimension,
-            (nint)(&output),
-            handle.Workspace,
-            handle.WorkspaceBytes);
-        if (status != 0)
-        {
-            NativeStatus.ThrowUnlessWorkspaceTooSmall(status);
-            stream.GrowWorkspace(ForwardWorkspace(stream, x.DType, x.Rows), status);
-            Forward(stream, x, y);
-        }
-
+        MatMul(stream, 1, &weight, x, &output);
         GC.KeepAlive(stream);
     }
 
@@ -65,28 +45,10 @@ public sealed unsafe partial class Linear4Bit : QuantizedLinear
     {
         ArgumentNullException.ThrowIfNull(stream);
         CheckBackward(dy, dx);
-        StreamHandle handle = stream.SafeHandle;
         using var lease = new Lease(Held, dy.ToHold(stream), dx.ToHold(stream));
         FourBitWeight weight = _descriptor;
-        var gradient = new ProductGradient { Dy = dy.Pointer, LeadingDimension = dy.LeadingDimension };
-        int status = Native.halfbyte_matmul_4bit_transposed(
-            handle.Pointer,
-            1,
-            (nint)(&weight),
-            (nint)(&gradient),
-            (int)dy.DType,
-            dy.Rows,
-            dx.Pointer,
-            dx.LeadingDimension,
-            handle.Workspace,
-            handle.WorkspaceBytes);
-        if (status != 0)
-        {
-            NativeStatus.ThrowUnlessWorkspaceTooSmall(status);
-            stream.GrowWorkspace(BackwardWorkspace(stream, dy.DType, dy.Rows), status);
-            Backward(stream, dy, dx);
-        }
-
+        ProductGradient gradient = Gradient(dy);
+        MatMulTransposed(stream, 1, &weight, &gradient, dx);
         GC.KeepAlive(stream);
     }
 
@@ -104,19 +66,50 @@ public sealed unsafe partial class Linear4Bit : QuantizedLinear
         return Raw.MatMulFourBitTransposedWorkspace(stream.Handle, new ReadOnlySpan<FourBitWeight>(in _descriptor), dtype, m);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private ProductOutput Output(in ActivationsView y) => new()
+    /// <summary>The call of the C library, on a workspace that grows to what it needs. Whoever calls holds what the pointers point to.</summary>
+    private static void MatMul(
+        ComputeStream stream, int count, FourBitWeight* weights, in ActivationsView x, ProductOutput* outputs)
     {
-        Y = y.Pointer,
-        LeadingDimension = y.LeadingDimension,
-        Bias = BiasPointer,
-        BiasDType = BiasDType,
-    };
+        StreamHandle handle = stream.SafeHandle;
+        int status = Native.halfbyte_matmul_4bit(
+            handle.Pointer,
+            count,
+            (nint)weights,
+            x.Pointer,
+            (int)x.DType,
+            x.Rows,
+            x.LeadingDimension,
+            (nint)outputs,
+            handle.Workspace,
+            handle.WorkspaceBytes);
+        if (status != 0)
+        {
+            NativeStatus.ThrowUnlessWorkspaceTooSmall(status);
+            stream.GrowWorkspace(Raw.MatMulFourBitWorkspace(handle.Pointer, new(weights, count), x.DType, x.Rows), status);
+            MatMul(stream, count, weights, x, outputs);
+        }
+    }
 
-    private static HandleSet Hold(FourBitTensor weight, DeviceBuffer? bias, DType biasDType)
+    private static void MatMulTransposed(
+        ComputeStream stream, int count, FourBitWeight* weights, ProductGradient* gradients, in ActivationsView dx)
     {
-        ArgumentNullException.ThrowIfNull(weight);
-        CheckBias(weight, bias, biasDType);
-        return weight.Hold(bias);
+        StreamHandle handle = stream.SafeHandle;
+        int status = Native.halfbyte_matmul_4bit_transposed(
+            handle.Pointer,
+            count,
+            (nint)weights,
+            (nint)gradients,
+            (int)dx.DType,
+            dx.Rows,
+            dx.Pointer,
+            dx.LeadingDimension,
+            handle.Workspace,
+            handle.WorkspaceBytes);
+        if (status != 0)
+        {
+            NativeStatus.ThrowUnlessWorkspaceTooSmall(status);
+            stream.GrowWorkspace(Raw.MatMulFourBitTransposedWorkspace(handle.Pointer, new(weights, count), dx.DType, dx.Rows), status);
+            MatMulTransposed(stream, count, weights, gradients, dx);
+        }
     }
 }

@@ -29,25 +29,7 @@ public sealed unsafe partial class Linear8Bit
         fixed (Int8Weight* w = weights)
         fixed (ProductOutput* o = targets)
         {
-            StreamHandle handle = stream.SafeHandle;
-            int status = Native.halfbyte_matmul_int8(
-                handle.Pointer,
-                layers.Length,
-                (nint)w,
-                x.Pointer,
-                (int)x.DType,
-                x.Rows,
-                x.LeadingDimension,
-                threshold,
-                (nint)o,
-                handle.Workspace,
-                handle.WorkspaceBytes);
-            if (status != 0)
-            {
-                NativeStatus.ThrowUnlessWorkspaceTooSmall(status);
-                stream.GrowWorkspace(Raw.MatMulInt8Workspace(handle.Pointer, weights, x.DType, x.Rows, threshold), status);
-                Forward(stream, layers, x, outputs);
-            }
+            MatMul(stream, layers.Length, w, x, threshold, o);
         }
     }
 
@@ -68,30 +50,13 @@ public sealed unsafe partial class Linear8Bit
         {
             layers[i].CheckBackward(gradients[i], dx);
             weights[i] = layers[i]._descriptor;
-            sources[i] = new ProductGradient { Dy = gradients[i].Pointer, LeadingDimension = gradients[i].LeadingDimension };
+            sources[i] = Gradient(gradients[i]);
         }
 
         fixed (Int8Weight* w = weights)
         fixed (ProductGradient* g = sources)
         {
-            StreamHandle handle = stream.SafeHandle;
-            int status = Native.halfbyte_matmul_int8_transposed(
-                handle.Pointer,
-                layers.Length,
-                (nint)w,
-                (nint)g,
-                (int)dx.DType,
-                dx.Rows,
-                dx.Pointer,
-                dx.LeadingDimension,
-                handle.Workspace,
-                handle.WorkspaceBytes);
-            if (status != 0)
-            {
-                NativeStatus.ThrowUnlessWorkspaceTooSmall(status);
-                stream.GrowWorkspace(Raw.MatMulInt8TransposedWorkspace(handle.Pointer, weights, dx.DType, dx.Rows), status);
-                Backward(stream, layers, gradients, dx);
-            }
+            MatMulTransposed(stream, layers.Length, w, g, dx);
         }
     }
 

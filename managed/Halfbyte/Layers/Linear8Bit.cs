@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace Halfbyte;
 
 /// <summary>
@@ -25,7 +23,7 @@ public sealed unsafe partial class Linear8Bit : QuantizedLinear
     }
 
     internal Linear8Bit(Int8Tensor weight, DeviceBuffer? bias, DType biasDType, bool ownsParts)
-        : base(weight, Hold(weight, bias, biasDType), bias, biasDType, ownsParts)
+        : base(weight, bias, biasDType, ownsParts)
     {
         Weight = weight;
         _descriptor = weight.Descriptor;
@@ -55,29 +53,10 @@ public sealed unsafe partial class Linear8Bit : QuantizedLinear
     {
         ArgumentNullException.ThrowIfNull(stream);
         CheckForward(x, y);
-        StreamHandle handle = stream.SafeHandle;
         using var lease = new Lease(Held, x.ToHold(stream), y.ToHold(stream));
         Int8Weight weight = _descriptor;
         ProductOutput output = Output(y);
-        int status = Native.halfbyte_matmul_int8(
-            handle.Pointer,
-            1,
-            (nint)(&weight),
-            x.Pointer,
-            (int)x.DType,
-            x.Rows,
-            x.LeadingDimension,
-            _threshold,
-            (nint)(&output),
-            handle.Workspace,
-            handle.WorkspaceBytes);
-        if (status != 0)
-        {
-            NativeStatus.ThrowUnlessWorkspaceTooSmall(status);
-            stream.GrowWorkspace(ForwardWorkspace(stream, x.DType, x.Rows), status);
-            Forward(stream, x, y);
-        }
-
+        MatMul(stream, 1, &weight, x, _threshold, &output);
         GC.KeepAlive(stream);
     }
 
@@ -86,28 +65,10 @@ public sealed unsafe partial class Linear8Bit : QuantizedLinear
     {
         ArgumentNullException.ThrowIfNull(stream);
         CheckBackward(dy, dx);
-        StreamHandle handle = stream.SafeHandle;
         using var lease = new Lease(Held, dy.ToHold(stream), dx.ToHold(stream));
         Int8Weight weight = _descriptor;
-        var gradient = new ProductGradient { Dy = dy.Pointer, LeadingDimension = dy.LeadingDimension };
-        int status = Native.halfbyte_matmul_int8_transposed(
-            handle.Pointer,
-            1,
-            (nint)(&weight),
-            (nint)(&gradient),
-            (int)dy.DType,
-            dy.Rows,
-            dx.Pointer,
-            dx.LeadingDimension,
-            handle.Workspace,
-            handle.WorkspaceBytes);
-        if (status != 0)
-        {
-            NativeStatus.ThrowUnlessWorkspaceTooSmall(status);
-            stream.GrowWorkspace(BackwardWorkspace(stream, dy.DType, dy.Rows), status);
-            Backward(stream, dy, dx);
-        }
-
+        ProductGradient gradient = Gradient(dy);
+        MatMulTransposed(stream, 1, &weight, &gradient, dx);
         GC.KeepAlive(stream);
     }
 
@@ -125,19 +86,51 @@ public sealed unsafe partial class Linear8Bit : QuantizedLinear
         return Raw.MatMulInt8TransposedWorkspace(stream.Handle, new ReadOnlySpan<Int8Weight>(in _descriptor), dtype, m);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private ProductOutput Output(in ActivationsView y) => new()
+    /// <summary>The call of the C library, on a workspace that grows to what it needs. Whoever calls holds what the pointers point to.</summary>
+    private static void MatMul(
+        ComputeStream stream, int count, Int8Weight* weights, in ActivationsView x, float threshold, ProductOutput* outputs)
     {
-        Y = y.Pointer,
-        LeadingDimension = y.LeadingDimension,
-        Bias = BiasPointer,
-        BiasDType = BiasDType,
-    };
+        StreamHandle handle = stream.SafeHandle;
+        int status = Native.halfbyte_matmul_int8(
+            handle.Pointer,
+            count,
+            (nint)weights,
+            x.Pointer,
+            (int)x.DType,
+            x.Rows,
+            x.LeadingDimension,
+            threshold,
+            (nint)outputs,
+            handle.Workspace,
+            handle.WorkspaceBytes);
+        if (status != 0)
+        {
+            NativeStatus.ThrowUnlessWorkspaceTooSmall(status);
+            stream.GrowWorkspace(Raw.MatMulInt8Workspace(handle.Pointer, new(weights, count), x.DType, x.Rows, threshold), status);
+            MatMul(stream, count, weights, x, threshold, outputs);
+        }
+    }
 
-    private static HandleSet Hold(Int8Tensor weight, DeviceBuffer? bias, DType biasDType)
+    private static void MatMulTransposed(
+        ComputeStream stream, int count, Int8Weight* weights, ProductGradient* gradients, in ActivationsView dx)
     {
-        ArgumentNullException.ThrowIfNull(weight);
-        CheckBias(weight, bias, biasDType);
-        return weight.Hold(bias);
+        StreamHandle handle = stream.SafeHandle;
+        int status = Native.halfbyte_matmul_int8_transposed(
+            handle.Pointer,
+            count,
+            (nint)weights,
+            (nint)gradients,
+            (int)dx.DType,
+            dx.Rows,
+            dx.Pointer,
+            dx.LeadingDimension,
+            handle.Workspace,
+            handle.WorkspaceBytes);
+        if (status != 0)
+        {
+            NativeStatus.ThrowUnlessWorkspaceTooSmall(status);
+            stream.GrowWorkspace(Raw.MatMulInt8TransposedWorkspace(handle.Pointer, new(weights, count), dx.DType, dx.Rows), status);
+            MatMulTransposed(stream, count, weights, gradients, dx);
+        }
     }
 }

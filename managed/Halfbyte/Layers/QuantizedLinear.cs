@@ -18,16 +18,19 @@ public abstract unsafe class QuantizedLinear : IDisposable
     private readonly QuantizedTensor _tensor;
     private readonly DeviceBuffer? _bias;
     private readonly bool _ownsParts;
+    private readonly nint _biasPointer;
 
-    private protected QuantizedLinear(QuantizedTensor tensor, HandleSet held, DeviceBuffer? bias, DType biasDType, bool ownsParts)
+    private protected QuantizedLinear(QuantizedTensor weight, DeviceBuffer? bias, DType biasDType, bool ownsParts)
     {
-        _tensor = tensor;
+        ArgumentNullException.ThrowIfNull(weight);
+        CheckBias(weight, bias, biasDType);
+        _tensor = weight;
         _bias = bias;
         _ownsParts = ownsParts;
-        LeasedHandles = held;
-        InFeatures = tensor.Columns;
-        OutFeatures = tensor.Rows;
-        BiasPointer = bias?.Pointer ?? 0;
+        LeasedHandles = weight.Hold(bias);
+        InFeatures = weight.Columns;
+        OutFeatures = weight.Rows;
+        _biasPointer = bias?.Pointer ?? 0;
         BiasDType = biasDType;
     }
 
@@ -62,8 +65,6 @@ public abstract unsafe class QuantizedLinear : IDisposable
 
     /// <summary>What a call took while the layer was open, and gives back whether it still is or not.</summary>
     internal HandleSet LeasedHandles { get; }
-
-    private protected nint BiasPointer { get; }
 
     /// <summary><c>y = x * W^T + bias</c>, enqueued on <paramref name="stream"/>.</summary>
     /// <param name="stream">A stream of the layer's device.</param>
@@ -142,7 +143,7 @@ public abstract unsafe class QuantizedLinear : IDisposable
     }
 
     /// <summary>The bias has one element per row of the weight and is where the weight is.</summary>
-    private protected static void CheckBias(QuantizedTensor tensor, DeviceBuffer? bias, DType biasDType)
+    private static void CheckBias(QuantizedTensor tensor, DeviceBuffer? bias, DType biasDType)
     {
         if (bias is null)
         {
@@ -183,6 +184,17 @@ public abstract unsafe class QuantizedLinear : IDisposable
             ThrowMismatch("dx", dx, "dy", dy);
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private protected ProductOutput Output(in ActivationsView y) => new()
+    {
+        Y = y.Pointer,
+        LeadingDimension = y.LeadingDimension,
+        Bias = _biasPointer,
+        BiasDType = BiasDType,
+    };
+
+    private protected static ProductGradient Gradient(in ActivationsView dy) => new() { Dy = dy.Pointer, LeadingDimension = dy.LeadingDimension };
 
     [DoesNotReturn]
     private void ThrowMismatch(string nameK, in ActivationsView k, string nameN, in ActivationsView n)

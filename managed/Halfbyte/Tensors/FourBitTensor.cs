@@ -103,7 +103,7 @@ public sealed class FourBitTensor : QuantizedTensor
         return offset[0];
     }
 
-    internal HandleSet Hold(DeviceBuffer? bias) =>
+    internal override HandleSet Hold(DeviceBuffer? bias) =>
         new(Packed, Absmax, NestedAbsmax, NestedCodebook, NestedOffset, Codebook, bias);
 
     private protected override void DisposeBuffers()

@@ -56,7 +56,7 @@ public sealed class Int8Tensor : QuantizedTensor
         return new(codes, absmax, shape, originalDType);
     }
 
-    internal HandleSet Hold(DeviceBuffer? bias) => new(Codes, Absmax, bias);
+    internal override HandleSet Hold(DeviceBuffer? bias) => new(Codes, Absmax, bias);
 
     private protected override void DisposeBuffers()
     {

@@ -70,6 +70,9 @@ public abstract class QuantizedTensor : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>Keeps the buffers, and a bias that goes with them, from being freed.</summary>
+    internal abstract HandleSet Hold(DeviceBuffer? bias);
+
     private protected abstract void DisposeBuffers();
 
     private static string FormatBytes(long bytes)

@@ -11,6 +11,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/codebooks.h"
@@ -24,6 +25,10 @@ namespace test {
 
 inline constexpr halfbyte::DType kProductTypes[] = {halfbyte::DType::kFloat32, halfbyte::DType::kFloat16,
                                                     halfbyte::DType::kBFloat16};
+
+// N and K at and beside the ends of vectors, blocks and tiles, and far from them.
+inline constexpr std::pair<int64_t, int64_t> kOddShapes[] = {{1, 1},   {2, 1},   {1, 2},   {3, 31},    {16, 32},  {8, 33},
+                                                             {33, 63}, {32, 64}, {17, 65}, {129, 100}, {64, 256}, {31, 513}};
 
 inline double round_to(halfbyte::DType dtype, float value) {
     if (dtype == halfbyte::DType::kFloat16) return halfbyte::float16_to_float(halfbyte::float_to_float16(value));
