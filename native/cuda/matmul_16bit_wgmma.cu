@@ -5,7 +5,6 @@
 // shared memory, where TMA brings them: one thread of the producer warpgroup is enough. A step of 64 k of a tile of 128 by
 // 256 takes the tensor cores 1024 clocks and reads 96 KB of shared memory, of 128 that it could.
 #include "core/formats.h"
-#include "cuda/device/grid.cuh"
 #include "cuda/device/launch.cuh"
 #include "cuda/device/ptx/registers.cuh"
 #include "cuda/device/ptx/tma.cuh"
@@ -34,7 +33,7 @@ struct Shared {
 template <class T>
 __device__ __forceinline__ void produce(Shared<T>& shared, const CUtensorMap& x, const CUtensorMap& w, const WgmmaWork& work) {
     typename decltype(shared.ring)::Position at;
-    for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
+    for (int64_t item = work.first(); item < work.count(); item += work.stride()) {
         const auto first_m = static_cast<int32_t>(work.tile_m(item) * kRows);
         const auto first_n = static_cast<int32_t>(work.tile(item) * kWgmmaFeatures);
         for (int64_t k = 0; k < work.depth; k += kWgmmaStep, at.advance()) {
@@ -56,7 +55,7 @@ __device__ __forceinline__ void consume(Shared<T>& shared, const MatMul16Bit& op
         __syncwarp();
         if (threadIdx.x % 32 == 0) shared.ring.release(before);
     };
-    for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
+    for (int64_t item = work.first(); item < work.count(); item += work.stride()) {
         float sums[kRows / 2] = {};
         for (int64_t k = 0; k < op.K; k += kWgmmaStep) {
             shared.ring.wait_filled(at);
@@ -114,9 +113,9 @@ cudaError_t run(const MatMul16Bit& op, cudaStream_t stream) {
                                       .ld = op.K,
                                       .box_rows = kWgmmaFeatures,
                                       .box_columns = 64});
-    const WgmmaWork work{.tiles = ceil_div(op.N, kWgmmaFeatures), .tiles_m = ceil_div(op.M, kRows), .splits = 1, .depth = op.K};
+    const WgmmaWork work{.groups = ceil_div(op.N, kWgmmaFeatures), .tiles_m = ceil_div(op.M, kRows), .splits = 1, .depth = op.K};
     Launch at{.block = kWgmmaThreads, .shared_bytes = sizeof(Shared<T>), .stream = stream, .overlaps_predecessor = true};
-    if (status == cudaSuccess) status = persistent_grid(work.count(), 1, &at.grid);
+    if (status == cudaSuccess) status = work.grid(&at.grid);
     if (status == cudaSuccess) status = launch(at, matmul_16bit_wgmma_kernel<T>, op, x, w, work);
     return status;
 }
