@@ -53,4 +53,11 @@ inline WgmmaPlan wgmma_plan(int64_t M, int64_t tiles, int64_t K) {
     return best;
 }
 
+// Blocks of a cluster where every tile has 256 rows of x.
+inline unsigned wgmma_cluster(int64_t tiles) {
+    bool was_asked = false;
+    const bool may_be_two = may_run("wgmma_cluster", "2", &was_asked);
+    return may_be_two && (was_asked || tiles > 1) ? 2 : 1;
+}
+
 }  // namespace halfbyte::cuda

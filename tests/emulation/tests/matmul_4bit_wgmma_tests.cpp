@@ -180,14 +180,14 @@ TEST(matmul_4bit_chunks_equal_wgmma) {
     const std::vector<Format4Bit> formats = {{}, {HALFBYTE_QUANT_TYPE_FP4, 128, true}, {HALFBYTE_QUANT_TYPE_CUSTOM, 32, true}};
     for (const DType dtype : kTypes)
         for (const auto& [M, K] : {std::pair<int64_t, int64_t>{65, 64}, {257, 80}, {300, 128}}) {
-            std::vector<std::vector<double>> results[2];
-            for (int i = 0; i < 2; ++i) {
-                const Asked asked(i == 0 ? "wgmma" : "chunks", "128");
+            std::vector<std::vector<double>> results[3];
+            for (int i = 0; i < 3; ++i) {
+                const Asked asked(i == 0 ? "wgmma" : "chunks", "128", i == 2 ? "2" : "1");
                 Product product({M, K, {64, 130, 0, 33}, formats, true, 8, 3}, dtype);
                 product.check();
                 for (size_t w = 0; w < 4; ++w) results[i].push_back(product.outputs[w]->download());
             }
-            EXPECT(results[0] == results[1]);
+            EXPECT(results[0] == results[1] && results[1] == results[2]);
         }
 }
 
