@@ -12,6 +12,7 @@
 #include "cuda/kernels.h"
 #include "cuda/matmul_16bit.h"
 #include "cuda/matmul_4bit.h"
+#include "cuda/matmul_wgmma.h"
 
 namespace halfbyte::cuda {
 namespace {
@@ -22,7 +23,8 @@ int64_t rows_of_chunk(int64_t M, int64_t K) {
     constexpr int64_t kMultiprocessors = 132;
     const int64_t most = std::max<int64_t>(1, chunk_bytes() / (kMmaTile * K * 2)), tiles_m = ceil_div(M, kMatMul16BitRows);
     const auto busy = [&](int64_t tiles) {
-        return static_cast<double>(tiles * tiles_m) / static_cast<double>(ceil_div(tiles * tiles_m, kMultiprocessors));
+        const int64_t cluster = wgmma_cluster(tiles), blocks = ceil_div(tiles, cluster) * cluster * tiles_m;
+        return static_cast<double>(tiles * tiles_m) / static_cast<double>(ceil_div(blocks, kMultiprocessors));
     };
     int64_t best = most;
     for (int64_t tiles = most; tiles > most / 2; --tiles)

@@ -12,7 +12,8 @@
 //
 // Blocks are persistent, one per multiprocessor: the stages of the next tile come in while this one's sums go out. Tiles of the
 // same features follow each other, so that a weight's bytes come from memory once; x stays in the second-level cache. K may be
-// split over blocks (matmul_partials.h).
+// split over blocks (matmul_partials.h). Two blocks of a cluster make neighbouring tiles of features from the same rows of x, step
+// by step: each loads half of the rows, for both.
 //
 // Clocks of a step on one multiprocessor:
 //
@@ -20,14 +21,16 @@
 //   tensor cores: 4 per row                      1024    512    256
 //   shared memory: operand B, by each consumer    512    256    128
 //                  codes and values               224    224    224   20 words per lane read, 16 written
-//   each quarter:  instructions                   457    457    457   two consumers of 146, a producer of 165
+//   each quarter:  instructions                   465    465    465   two consumers of 150, a producer of 165
 //                  permutes and logic, 2 each     470    470    470   two consumers of 89, a producer of ~60
+//   second-level cache at 28 bytes                 1340    750    460   x, and 4.6 KB of codes and statistics
+//   the same, two blocks in a cluster               750    460    310   half of x
 //
-// So the tensor cores are the limit at 256 rows and, barely, at 128; at 64 decoding takes nearly twice their time, and such tiles
-// are for products that have too few others. Per weight and lane a consumer spends 4.6 instructions, 2.8 of them permutes and
-// logic. Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested: 0.0157).
+// So the tensor cores are the limit at 256 rows and, barely, at 128, if blocks share x (an H200's cache gives a multiprocessor 24
+// to 32 bytes a clock); at 64 decoding takes nearly twice their time, and such tiles are for products that have too few others. Per
+// weight and lane a consumer spends 4.7 instructions, 2.8 of them permutes and logic. Bytes per weight, block size 64: 0.5 packed +
+// 0.0625 statistics (nested: 0.0157).
 #include "cuda/device/code_stage.cuh"
-#include "cuda/device/grid.cuh"
 #include "cuda/device/launch.cuh"
 #include "cuda/device/ptx/registers.cuh"
 #include "cuda/device/ptx/tma.cuh"
@@ -84,7 +87,9 @@ template <class T, int Rows, int Tables>
 __device__ __forceinline__ void produce(Shared<T, Rows, Tables>& shared, const MatMul4BitBatch& batch, const CUtensorMap& x,
                                         const WgmmaWork& work) {
     typename decltype(shared.ring)::Position at;
-    for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
+    constexpr uint16_t kBoth = 3;  // blocks of a cluster
+    const int half = static_cast<int>(ptx::cluster_rank()) * (Rows / 2);
+    for (int64_t item = work.first(); item < work.count(); item += work.stride()) {
         const Tile tile(batch, work, item, Rows);
         CodeFiller<T, Tables> filler(batch.weights, tile.weight, tile.first_n, tile.begin);
 #pragma unroll 1
@@ -100,7 +105,8 @@ __device__ __forceinline__ void produce(Shared<T, Rows, Tables>& shared, const M
             shared.ring.wait_empty(at);
             if (threadIdx.x == kWgmmaConsumers) {
                 shared.ring.expect(at, sizeof stage.x);
-                ptx::tensor_load(stage.x, &x, k, first_m, shared.ring.filled(at));
+                if (work.cluster == 1) ptx::tensor_load(stage.x, &x, k, first_m, shared.ring.filled(at));
+                else ptx::tensor_load_multicast(stage.x[half], &x, k, first_m + half, shared.ring.filled(at), kBoth);
             }
             filler.store(stage.weights, current);
             __syncwarp();
@@ -115,12 +121,12 @@ __device__ __forceinline__ void consume(Shared<T, Rows, Tables>& shared, const M
     const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
     typename decltype(shared.ring)::Position at, before;
     const uint64_t first_x = row_descriptor(shared.stages[0].x);
-    // This warp is done with the stage before.
+    // This warp is done with the stage before: a lane tells each block of the cluster.
     const auto release = [&] {
         __syncwarp();
-        if (lane == 0) shared.ring.release(before);
+        if (lane < static_cast<int>(work.cluster)) shared.ring.release(before, static_cast<uint32_t>(lane));
     };
-    for (int64_t item = blockIdx.x; item < work.count(); item += gridDim.x) {
+    for (int64_t item = work.first(); item < work.count(); item += work.stride()) {
         const Tile tile(batch, work, item, Rows);
         float sums[Rows / 2] = {};
         int rest = static_cast<int>(tile.end - tile.begin);  // k
@@ -175,9 +181,10 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
     auto& shared = shared_memory<Shared<T, Rows, Tables>>();
     ptx::grid_dependency_launch();
     if (threadIdx.x == kWgmmaConsumers) ptx::tensor_prefetch(&x);
-    // A stage is filled by the copy of x and by four warps that bring codes, and used by eight warps.
-    if (threadIdx.x == 0) shared.ring.init(1 + kWgmmaProducers / 32, kWgmmaConsumers / 32);
-    __syncthreads();
+    // A stage is filled by the copy of x and by four warps that bring codes, and used by eight warps of each block.
+    if (threadIdx.x == 0) shared.ring.init(1 + kWgmmaProducers / 32, kWgmmaConsumers / 32 * work.cluster);
+    ptx::cluster_arrive();
+    ptx::cluster_wait();
     ptx::grid_dependency_wait();
     if (threadIdx.x >= kWgmmaConsumers) {
         ptx::registers_decrease<kWgmmaProducerRegisters>();
@@ -186,10 +193,12 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
         ptx::registers_increase<kWgmmaConsumerRegisters>();
         consume(shared, batch, work, columns);
     }
+    ptx::cluster_arrive();  // the other block may still have a stage to release here
+    ptx::cluster_wait();
 }
 
 template <class T, int Rows, int Tables>
-cudaError_t run(const MatMul4BitBatch& batch, int64_t columns, cudaStream_t stream) {
+cudaError_t run(const MatMul4BitBatch& batch, unsigned cluster, int64_t columns, cudaStream_t stream) {
     const int64_t K = batch.weights.K, depth = depth_of_split(K, batch.splits, kWgmmaStep);
     CUtensorMap x;
     cudaError_t status = make_tensor_map(&x, {.data = batch.x,
@@ -197,28 +206,35 @@ cudaError_t run(const MatMul4BitBatch& batch, int64_t columns, cudaStream_t stre
                                               .rows = batch.M,
                                               .columns = K,
                                               .ld = batch.ldx,
-                                              .box_rows = Rows,
+                                              .box_rows = Rows / cluster,
                                               .box_columns = 64});
-    const WgmmaWork work{.tiles = batch.tiles, .tiles_m = ceil_div(batch.M, Rows), .splits = ceil_div(K, depth), .depth = depth};
-    Launch at{
-        .block = kWgmmaThreads, .shared_bytes = sizeof(Shared<T, Rows, Tables>), .stream = stream, .overlaps_predecessor = true};
-    if (status == cudaSuccess) status = persistent_grid(work.count(), 1, &at.grid);
+    const WgmmaWork work{.groups = ceil_div(batch.tiles, cluster),
+                         .tiles_m = ceil_div(batch.M, Rows),
+                         .splits = ceil_div(K, depth),
+                         .depth = depth,
+                         .cluster = cluster};
+    Launch at{.block = kWgmmaThreads,
+              .shared_bytes = sizeof(Shared<T, Rows, Tables>),
+              .stream = stream,
+              .overlaps_predecessor = true,
+              .cluster = cluster};
+    if (status == cudaSuccess) status = work.grid(&at.grid);
     if (status == cudaSuccess) status = launch(at, matmul_4bit_wgmma_kernel<T, Rows, Tables>, batch, x, work, columns);
     return status;
 }
 
 template <class T, int Tables>
-cudaError_t run(const MatMul4BitBatch& batch, int rows, int64_t columns, cudaStream_t stream) {
-    return rows == 256   ? run<T, 256, Tables>(batch, columns, stream)
-           : rows == 128 ? run<T, 128, Tables>(batch, columns, stream)
-                         : run<T, 64, Tables>(batch, columns, stream);
+cudaError_t run(const MatMul4BitBatch& batch, const WgmmaPlan& plan, int64_t columns, cudaStream_t stream) {
+    return plan.rows == 256   ? run<T, 256, Tables>(batch, plan.cluster, columns, stream)
+           : plan.rows == 128 ? run<T, 128, Tables>(batch, plan.cluster, columns, stream)
+                              : run<T, 64, Tables>(batch, plan.cluster, columns, stream);
 }
 
 template <class T>
-cudaError_t run(const MatMul4BitBatch& batch, int rows, int64_t columns, cudaStream_t stream) {
+cudaError_t run(const MatMul4BitBatch& batch, const WgmmaPlan& plan, int64_t columns, cudaStream_t stream) {
     bool is_one = true;
     for (int32_t i = 0; i < batch.weights.count; ++i) is_one = is_one && has_one_table(batch.weights.at[i], batch.weights.K);
-    return is_one ? run<T, 1>(batch, rows, columns, stream) : run<T, 4>(batch, rows, columns, stream);
+    return is_one ? run<T, 1>(batch, plan, columns, stream) : run<T, 4>(batch, plan, columns, stream);
 }
 
 }  // namespace
@@ -231,9 +247,9 @@ int64_t matmul_4bit_wgmma_splits(const MatMul4Bit& op) {
 
 cudaError_t matmul_4bit_wgmma(const MatMul4BitBatch& batch, cudaStream_t stream) {
     const int64_t columns = columns_of(batch);
-    const int rows = wgmma_plan(batch.M, batch.tiles, batch.weights.K).rows;
-    const cudaError_t status = batch.dtype == DType::kFloat16 ? run<__half>(batch, rows, columns, stream)
-                                                              : run<__nv_bfloat16>(batch, rows, columns, stream);
+    const WgmmaPlan plan = wgmma_plan(batch.M, batch.tiles, batch.weights.K);
+    const cudaError_t status = batch.dtype == DType::kFloat16 ? run<__half>(batch, plan, columns, stream)
+                                                              : run<__nv_bfloat16>(batch, plan, columns, stream);
     const int64_t splits = ceil_div(batch.weights.K, depth_of_split(batch.weights.K, batch.splits, kWgmmaStep));
     return status != cudaSuccess ? status : add_partials(batch, splits, stream);
 }

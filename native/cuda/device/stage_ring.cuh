@@ -5,12 +5,17 @@
 //   using:    ring.wait_filled(at); ... ring.release(at); at.advance();
 //
 // Each side goes round with a position of its own.
+//
+// In a cluster, blocks may fill each other's stages by multicast: each has a ring in the same place, goes through the same steps,
+// and expects all the bytes of its own stage. A stage is filled in all blocks or in none, so it is empty when the users of all of
+// them have released it, and each of them tells each block. Before the first and after the last step the cluster meets.
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include <cstdint>
 
+#include "cuda/device/ptx/cluster.cuh"
 #include "cuda/device/ptx/mbarrier.cuh"
 
 namespace halfbyte::cuda {
@@ -48,6 +53,10 @@ struct StageRing {
 
     __device__ __forceinline__ void wait_filled(Position at) { ptx::mbarrier_wait(&full[at.stage], at.parity); }
     __device__ __forceinline__ void release(Position at) { ptx::mbarrier_arrive(&empty[at.stage]); }
+    // Tells this block of the cluster.
+    __device__ __forceinline__ void release(Position at, uint32_t block) {
+        ptx::mbarrier_arrive_cluster_as_reader(ptx::cluster_address(&empty[at.stage], block));
+    }
 };
 
 }  // namespace halfbyte::cuda

@@ -9,11 +9,14 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "cuda/device/element.cuh"
+#include "cuda/device/grid.cuh"
 #include "cuda/device/product_output.cuh"
 #include "cuda/device/ptx.cuh"
+#include "cuda/device/ptx/cluster.cuh"
 #include "cuda/device/ptx/wgmma.cuh"
 
 namespace halfbyte::cuda {
@@ -50,14 +53,25 @@ __device__ __forceinline__ uint64_t further(uint64_t descriptor, int bytes) {
 }
 
 // Which piece of the work: a tile of features, one of rows of x, and a part of K. Tiles of x come first, so that blocks that run at
-// the same time share the weight's bytes in the second-level cache.
+// the same time share the weight's bytes in the second-level cache. The blocks of a cluster take neighbouring tiles of features at
+// the same time, with the same rows of x and the same part of K; what is beyond the last tile takes part and stores nothing.
 struct WgmmaWork {
-    int64_t tiles, tiles_m, splits, depth;  // depth: k of a part
+    int64_t groups, tiles_m, splits, depth;  // groups: of tiles of features, one for each block of a cluster; depth: k of a part
+    uint32_t cluster = 1;
 
-    __host__ __device__ int64_t count() const { return tiles * tiles_m * splits; }
+    __host__ __device__ int64_t count() const { return groups * tiles_m * splits; }
+    __device__ __forceinline__ int64_t first() const { return blockIdx.x / cluster; }
+    __device__ __forceinline__ int64_t stride() const { return gridDim.x / cluster; }
     __device__ __forceinline__ int64_t tile_m(int64_t item) const { return item % tiles_m; }
-    __device__ __forceinline__ int64_t tile(int64_t item) const { return item / tiles_m % tiles; }
-    __device__ __forceinline__ int64_t split(int64_t item) const { return item / tiles_m / tiles; }
+    __device__ __forceinline__ int64_t tile(int64_t item) const { return item / tiles_m % groups * cluster + ptx::cluster_rank(); }
+    __device__ __forceinline__ int64_t split(int64_t item) const { return item / tiles_m / groups; }
+
+    // A cluster for each piece, or as many as the device has room for.
+    cudaError_t grid(dim3* blocks) const {
+        const cudaError_t status = persistent_grid(count() * cluster, 1, blocks);
+        blocks->x = std::max(blocks->x / cluster, 1u) * cluster;
+        return status;
+    }
 };
 
 // Sums of one consumer warpgroup on their way to y: so many rows at a time, whatever the tile has.

@@ -2,6 +2,7 @@
 // emulator must find every one of them every time.
 #pragma once
 
+#include <cuda.h>
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
@@ -41,6 +42,13 @@ cudaError_t cluster_rank_too_large(int32_t* output);  // the address of memory i
 cudaError_t cluster_deadlock(int32_t* output);        // one block in the cluster barrier, the other elsewhere
 cudaError_t cluster_arrives_twice(int32_t* output);   // at the barrier, without a wait in between
 cudaError_t cluster_barrier_in_a_branch(int32_t* output);
+// From 80 rows of 64 elements, in boxes of 8 rows, to both blocks of a cluster.
+cudaError_t multicast_before_it_begins(const CUtensorMap& from, int32_t* output);
+cudaError_t multicast_never_released(const CUtensorMap& from, int32_t* output);  // a block that reads tells itself alone
+cudaError_t multicast_into_use(const CUtensorMap& from, int32_t* output);        // so too, and nobody waits for the other
+cudaError_t multicast_released_too_early(const CUtensorMap& from, int32_t* output);
+cudaError_t multicast_leaves_early(const CUtensorMap& from, int32_t* output);  // while the other may still release a stage
+cudaError_t multicast_to_no_block(const CUtensorMap& from, int32_t* output);   // the third of two
 cudaError_t overlap_reads(const int32_t* input, int32_t* output);   // one thread reads the former kernel's results too early
 cudaError_t overlap_overwrites(int32_t* input, int32_t* output);    // what the former kernel may still read
 cudaError_t overlap_leaves(const int32_t* input, int32_t* output);  // some threads have nothing to do, and do not wait

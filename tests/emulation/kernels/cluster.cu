@@ -1,7 +1,9 @@
 #include "cuda/device/launch.cuh"
 #include "cuda/device/ptx/cluster.cuh"
 #include "cuda/device/ptx/mbarrier.cuh"
+#include "cuda/device/ptx/tma.cuh"
 #include "cuda/device/smem.cuh"
+#include "cuda/device/stage_ring.cuh"
 #include "kernels.h"
 
 using namespace halfbyte::cuda;
@@ -91,6 +93,41 @@ __global__ void feed_kernel(const uint32_t* input, uint32_t* output, int rounds)
     ptx::cluster_wait();
 }
 
+// Each block brings eight rows of each tile to all blocks of its cluster, through a ring of two stages, and stores what has come.
+struct TileShared {
+    alignas(1024) uint16_t tile[2][64][64];
+    StageRing<2> ring;
+};
+
+__global__ void share_tiles_kernel(const __grid_constant__ CUtensorMap from, uint16_t* output, int tiles) {
+    TileShared& shared = shared_memory<TileShared>();
+    const uint32_t rank = ptx::cluster_rank(), size = ptx::cluster_size(), lane = threadIdx.x % 32;
+    typename decltype(shared.ring)::Position at;
+    if (threadIdx.x == 0) shared.ring.init(1, size);
+    ptx::cluster_arrive();
+    ptx::cluster_wait();
+    if (threadIdx.x == 0) {
+        for (int32_t tile = 0; tile < tiles; ++tile, at.advance()) {
+            shared.ring.wait_empty(at);
+            shared.ring.expect(at, size * 8 * 128);
+            ptx::tensor_load_multicast(&shared.tile[at.stage][8 * rank], &from, 0,
+                                       tile * static_cast<int32_t>(8 * size) + static_cast<int32_t>(8 * rank),
+                                       shared.ring.filled(at), static_cast<uint16_t>((1u << size) - 1));
+        }
+    } else if (threadIdx.x >= 32) {
+        output += blockIdx.x * static_cast<size_t>(tiles) * size * 8 * 64;
+        for (int tile = 0; tile < tiles; ++tile, at.advance()) {
+            shared.ring.wait_filled(at);
+            for (uint32_t row = 0; row < 8 * size; ++row, output += 64)
+                for (uint32_t i = lane; i < 64; i += 32) output[i] = shared.tile[at.stage][row][i];
+            __syncwarp();
+            if (lane < size) shared.ring.release(at, lane);
+        }
+    }
+    ptx::cluster_arrive();
+    ptx::cluster_wait();
+}
+
 }  // namespace
 
 cudaError_t sum_by_clusters(const float* input, float* sums, unsigned blocks, unsigned cluster) {
@@ -103,4 +140,8 @@ cudaError_t pass_around(const float4* input, float4* output, uint32_t* ranks, un
 }
 cudaError_t feed(const uint32_t* input, uint32_t* output, unsigned cluster, int rounds) {
     return launch({.grid = cluster, .block = 32, .shared_bytes = 24, .cluster = cluster}, feed_kernel, input, output, rounds);
+}
+cudaError_t share_tiles(const CUtensorMap& from, uint16_t* output, unsigned cluster, int tiles) {
+    return launch({.grid = 2 * cluster, .block = 64, .shared_bytes = sizeof(TileShared), .cluster = cluster}, share_tiles_kernel,
+                  from, output, tiles);
 }

@@ -107,7 +107,7 @@ __global__ void every_instruction_of_hopper(const __grid_constant__ CUtensorMap 
     ptx::bulk_wait<0>();
 }
 
-__global__ void every_instruction_of_a_cluster(float4* wide, float* f, uint32_t* word) {
+__global__ void every_instruction_of_a_cluster(const __grid_constant__ CUtensorMap map, float4* wide, float* f, uint32_t* word) {
     Shared& shared = shared_memory<Shared>();
     ptx::cluster_arrive();
     ptx::cluster_wait();
@@ -119,6 +119,8 @@ __global__ void every_instruction_of_a_cluster(float4* wide, float* f, uint32_t*
     ptx::store_cluster(address + 16, *f);
     ptx::store_cluster(address + 20, *word);
     ptx::mbarrier_arrive_cluster(ptx::cluster_address(&shared.barrier, 0));
+    ptx::mbarrier_arrive_cluster_as_reader(ptx::cluster_address(&shared.barrier, 0));
+    ptx::tensor_load_multicast(shared.tile, &map, 0, 0, &shared.barrier, 3);
     if (ptx::mbarrier_try_wait_cluster(&shared.barrier, 0)) ptx::mbarrier_wait_cluster(&shared.barrier, 1);
 }
 
@@ -163,7 +165,7 @@ cudaError_t every_instruction(cudaStream_t stream, const CUtensorMap& map, uint4
     if (status == cudaSuccess) status = launch(at, every_instruction_of_hopper, map, wide, word);
     if (status == cudaSuccess)
         status = launch({.grid = 2, .block = 32, .shared_bytes = sizeof(Shared), .stream = stream, .cluster = 2},
-                        every_instruction_of_a_cluster, reinterpret_cast<float4*>(wide), f, word);
+                        every_instruction_of_a_cluster, map, reinterpret_cast<float4*>(wide), f, word);
     if (status == cudaSuccess) status = launch({.block = 256, .stream = stream}, every_exchange_of_registers);
     if (status == cudaSuccess) status = launch(at, every_wgmma<8>, f, i, word);
     if (status == cudaSuccess) status = launch(at, every_wgmma<16>, f, i, word);

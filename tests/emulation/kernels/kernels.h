@@ -59,6 +59,10 @@ cudaError_t pass_around(const float4* input, float4* output, uint32_t* ranks, un
 // output[r - 1][round] = input[round] + r, for the blocks r from 1 on of one cluster, handed over by mbarriers.
 cudaError_t feed(const uint32_t* input, uint32_t* output, unsigned cluster, int rounds);
 
+// output[block][tile] = rows [8 * cluster * tile, 8 * cluster * (tile + 1)) of 64 elements, for the blocks of two clusters, each of
+// which brings 8 of them to all others of its cluster.
+cudaError_t share_tiles(const CUtensorMap& from, uint16_t* output, unsigned cluster, int tiles);
+
 // ---- Hopper (hopper.cu) --------------------------------------------------------------------------------------------------------
 
 // output = input, `bytes` bytes (a multiple of 1024), by bulk copies in and out.

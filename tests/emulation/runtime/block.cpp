@@ -111,7 +111,7 @@ void Block::end() {
     }
 }
 
-void Block::note_visitor(Block& visitor, Site where) {
+void Block::check_presence(Block& visitor, Site where) {
     const Thread& self = visitor.thread();
     if (has_ended())
         visitor.fail(Fault::kBlockNotThere, nullptr, where, "accesses the shared memory of %s, which has ended", name().c_str());
@@ -119,6 +119,11 @@ void Block::note_visitor(Block& visitor, Site where) {
     if (std::none_of(threads_.begin(), threads_.begin() + count_, is_known))
         visitor.fail(Fault::kBlockNotThere, nullptr, where,
                      "accesses the shared memory of %s, but no cluster barrier has shown that it has begun", name().c_str());
+}
+
+void Block::note_visitor(Block& visitor, Site where) {
+    check_presence(visitor, where);
+    const Thread& self = visitor.thread();
     visits_.insert_or_assign(self.number, Visit{self.clock, where});
 }
 

@@ -119,8 +119,9 @@ class Block {
     const Thread* find(unsigned number) const;          // the thread of that number; null if it is a proxy
     std::string name_of_number(unsigned number) const;  // "thread (3,0,0)", of another block with its name, or "a bulk copy"
 
-    // The running thread of another block touches this block's shared memory. It must know that this block has begun; at this
-    // block's end, one of its threads must know of the visit, else it may end too early for it.
+    // The running thread of another block is about to touch this block's shared memory. It must know that this block has begun.
+    void check_presence(Block& visitor, Site where);
+    // And it does so itself: at this block's end, one of its threads must know of the visit, else it may end too early for it.
     void note_visitor(Block& visitor, Site where);
 
     // The 128 threads of the running thread's warpgroup meet; the last to come calls `execute`, then all go on.

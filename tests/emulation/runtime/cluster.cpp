@@ -85,6 +85,8 @@ bool Cluster::run() {
         bool ran = false, paused = false, left = false;
         for (const unsigned rank : order_) {
             Block& block = *blocks_[rank];
+            // Another block may have sent what all threads of this one wait for.
+            if (!block.others_can_run()) block.mbarriers.land_awaited(block);
             if (block.others_can_run()) {
                 ran = true;
                 paused = block.run() == Block::Stop::kPaused || paused;

@@ -81,6 +81,9 @@ void mbarrier_arrive_cluster(uint32_t address, Site where);
 void bulk_load(void* shared, const void* global, uint32_t bytes, void* mbarrier, Site where);
 void bulk_store(void* global, const void* shared, uint32_t bytes, Site where);
 void tensor_load(void* shared, const void* map, const int32_t* coordinates, unsigned rank, void* mbarrier, Site where);
+// To the blocks of the cluster whose bits are set: to the same place in each, counted by the barrier at the same place.
+void tensor_load_multicast(void* shared, const void* map, const int32_t* coordinates, unsigned rank, void* mbarrier,
+                           uint16_t blocks, Site where);
 void tensor_store(const void* map, const int32_t* coordinates, unsigned rank, const void* shared, Site where);
 void bulk_commit();
 void bulk_wait(unsigned groups_left);

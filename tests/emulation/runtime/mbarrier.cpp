@@ -55,17 +55,22 @@ void Mbarriers::arrive(Block& block, void* barrier, Site where) {
     advance(block, found);
 }
 
-void Mbarriers::arrive_from(Block& owner, Block& block, uint32_t offset, Site where) {
+Mbarriers::Mbarrier& Mbarriers::find_from(Block& owner, Block& block, uint32_t offset, const char* instruction, Site where) {
     const auto it = barriers_.find(offset);
     if (it == barriers_.end())
         block.fail(Fault::kInvalidInstruction, nullptr, where,
-                   "mbarrier.arrive at offset %u of the shared memory of %s, which is no initialized mbarrier", offset,
+                   "%s at offset %u of the shared memory of %s, which is no initialized mbarrier", instruction, offset,
                    owner.name().c_str());
     owner.shared.read(block, offset, 8, true, nullptr, where);
     ++block.counters.counts.mbarrier_operations;
-    block.release_to(it->second.released);
-    --it->second.pending;
-    advance(owner, it->second);
+    return it->second;
+}
+
+void Mbarriers::arrive_from(Block& owner, Block& block, uint32_t offset, Site where) {
+    Mbarrier& found = find_from(owner, block, offset, "mbarrier.arrive", where);
+    block.release_to(found.released);
+    --found.pending;
+    advance(owner, found);
 }
 
 bool Mbarriers::land(Block& block, Mbarrier& barrier) {
@@ -97,12 +102,20 @@ bool Mbarriers::test(Block& block, void* barrier, unsigned parity, Site where) {
 }
 
 void Mbarriers::deliver(Block& block, void* barrier, uint32_t bytes, std::function<void(Block&)> land, Site where) {
-    Mbarrier& found = find(block, barrier, "cp.async.bulk", where);
-    found.under_way.push_back([&found, bytes, land = std::move(land)](Block& at) {
+    deliver(find(block, barrier, "cp.async.bulk", where), bytes, std::move(land));
+}
+
+void Mbarriers::deliver_from(Block& owner, Block& block, uint32_t offset, uint32_t bytes, std::function<void(Block&)> land,
+                             Site where) {
+    deliver(find_from(owner, block, offset, "cp.async.bulk", where), bytes, std::move(land));
+}
+
+void Mbarriers::deliver(Mbarrier& barrier, uint32_t bytes, std::function<void(Block&)> land) {
+    barrier.under_way.push_back([&barrier, bytes, land = std::move(land)](Block& at) {
         land(at);
-        found.released.add(at.proxy(), at.proxy_clock);
-        found.bytes -= bytes;
-        advance(at, found);
+        barrier.released.add(at.proxy(), at.proxy_clock);
+        barrier.bytes -= bytes;
+        advance(at, barrier);
     });
 }
 

@@ -32,10 +32,12 @@ class Mbarriers {
 
     // A bulk copy of `bytes` that will land by `land` and count towards the barrier when somebody waits.
     void deliver(Block& block, void* barrier, uint32_t bytes, std::function<void(Block&)> land, Site where);
+    // The same to the barrier at `offset` of another block's shared memory, by the running thread of `block`.
+    void deliver_from(Block& owner, Block& block, uint32_t offset, uint32_t bytes, std::function<void(Block&)> land, Site where);
     // cp.async.mbarrier.arrive.noinc: one arrival, when the running thread's cp.async copies have landed.
     void arrive_after_copies(Block& block, void* barrier, Site where);
 
-    // When no thread can run: lets the copies arrive for which one waits. False if there are none.
+    // When no thread of the block can run: lets the copies arrive for which one waits. False if there are none.
     bool land_awaited(Block& block);
 
     // Copies to barriers on which nobody waited; their target may be another block's memory by the time they land.
@@ -44,15 +46,17 @@ class Mbarriers {
    private:
     struct Mbarrier {
         unsigned count = 0, pending = 0;
-        int64_t bytes = 0;  // expected minus arrived
+        int64_t bytes = 0;  // expected minus arrived; bytes that come before they are expected make it negative
         unsigned phase = 0;
         Seen released, completed;
         std::vector<Thread*> waiting;
         std::vector<std::function<void(Block&)>> under_way;
     };
     Mbarrier& find(Block& block, void* barrier, const char* instruction, Site where);
+    Mbarrier& find_from(Block& owner, Block& block, uint32_t offset, const char* instruction, Site where);
     static void advance(Block& block, Mbarrier& barrier);
     static bool land(Block& block, Mbarrier& barrier);
+    static void deliver(Mbarrier& barrier, uint32_t bytes, std::function<void(Block&)> land);
 
     std::unordered_map<uint32_t, Mbarrier> barriers_;  // by offset in shared memory
 };

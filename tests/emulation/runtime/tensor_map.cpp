@@ -126,9 +126,18 @@ void bulk_store(void* global, const void* shared, uint32_t bytes, Site where) {
 
 // ---- boxes of a tensor ---------------------------------------------------------------------------------------------------------
 
-void tensor_load(void* shared, const void* map_bytes, const int32_t* coordinates, unsigned rank, void* mbarrier, Site where) {
+void tensor_load(void* shared, const void* map, const int32_t* coordinates, unsigned rank, void* mbarrier, Site where) {
+    const uint16_t here = static_cast<uint16_t>(1u << Block::current()->cluster_rank());
+    tensor_load_multicast(shared, map, coordinates, rank, mbarrier, here, where);
+}
+
+void tensor_load_multicast(void* shared, const void* map_bytes, const int32_t* coordinates, unsigned rank, void* mbarrier,
+                           uint16_t blocks, Site where) {
     Block& block = *Block::current();
     ++block.counters.counts.bulk_copies;
+    if (blocks == 0 || blocks >> block.cluster().size() != 0)
+        block.fail(Fault::kInvalidInstruction, nullptr, where, "a multicast to blocks %#x of a cluster of %u", unsigned{blocks},
+                   block.cluster().size());
     const TensorMap map = decode(block, map_bytes, where);
     const uint32_t to = block.shared.offset(shared);
     if (rank != map.rank || to % 128 != 0)
@@ -139,7 +148,6 @@ void tensor_load(void* shared, const void* map_bytes, const int32_t* coordinates
     uint32_t rows = 1;
     for (unsigned d = 1; d < rank; ++d) rows *= map.box[d];
     check_box(block, map, coordinates, false, where);
-    block.shared.begin_copy(block, to, rows * row_bytes, where);
     std::array<int32_t, 5> at_coordinates{};
     std::copy_n(coordinates, rank, at_coordinates.begin());
     const auto land = [=](Block& at) {
@@ -157,7 +165,14 @@ void tensor_load(void* shared, const void* map_bytes, const int32_t* coordinates
                                     at.proxy_clock);
         });
     };
-    block.mbarriers.deliver(block, mbarrier, rows * row_bytes, land, where);
+    for (unsigned other = 0; other < block.cluster().size(); ++other) {
+        if ((blocks >> other & 1) == 0) continue;
+        Block& owner = block.cluster().block(other);
+        if (&owner != &block) owner.check_presence(block, where);
+        owner.shared.begin_copy(block, to, rows * row_bytes, where);
+        if (&owner == &block) block.mbarriers.deliver(block, mbarrier, rows * row_bytes, land, where);
+        else owner.mbarriers.deliver_from(owner, block, block.shared.offset(mbarrier), rows * row_bytes, land, where);
+    }
 }
 
 void tensor_store(const void* map_bytes, const int32_t* coordinates, unsigned rank, const void* shared, Site where) {

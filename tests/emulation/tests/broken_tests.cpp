@@ -2,6 +2,7 @@
 #include "broken/broken.h"
 #include "tests/harness.h"
 #include "tests/products.h"
+#include "tests/tensor_maps.h"
 
 using halfbyte::emulation::Order;
 
@@ -155,6 +156,18 @@ TEST(catches_misuse_of_the_cluster_barrier) {
     EXPECT_CAUGHT(cluster_deadlock(data.output.data()), kDeadlock, "block (1,0,0): 32 threads wait in an mbarrier");
     EXPECT_CAUGHT(cluster_arrives_twice(data.output.data()), kDivergentBarrier, "again without having waited");
     EXPECT_CAUGHT(cluster_barrier_in_a_branch(data.output.data()), kDivergentWarp, "barrier.cluster.arrive");
+}
+
+TEST(catches_misuse_of_multicast) {
+    Data data;
+    const test::Buffer<uint16_t> rows(std::vector<uint16_t>(80 * 64, 1));
+    const CUtensorMap from = test::map_of(rows.data(), 64, 80, CU_TENSOR_MAP_SWIZZLE_NONE, 8);
+    EXPECT_CAUGHT(multicast_before_it_begins(from, data.output.data()), kBlockNotThere, "has begun");
+    EXPECT_CAUGHT(multicast_never_released(from, data.output.data()), kDeadlock, "wait in an mbarrier");
+    EXPECT_CAUGHT(multicast_into_use(from, data.output.data()), kNotWaitedFor, "writes byte");
+    EXPECT_CAUGHT(multicast_released_too_early(from, data.output.data()), kRace, "without a barrier in between");
+    EXPECT_CAUGHT(multicast_leaves_early(from, data.output.data()), kBlockNotThere, "shared memory");
+    EXPECT_CAUGHT(multicast_to_no_block(from, data.output.data()), kInvalidInstruction, "to blocks 0x7 of a cluster of 2");
 }
 
 TEST(catches_a_kernel_that_does_not_wait_for_the_one_it_overlaps) {

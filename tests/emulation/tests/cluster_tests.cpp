@@ -1,6 +1,7 @@
 // Clusters: blocks that reach each other's shared memory.
 #include "kernels/kernels.h"
 #include "tests/harness.h"
+#include "tests/tensor_maps.h"
 
 TEST(cluster_sums_by_remote_loads) {
     std::vector<float> input(24 * 64);
@@ -49,6 +50,23 @@ TEST(cluster_hands_over_by_mbarriers) {
     const test::Buffer<uint32_t> from(input), to(3 * rounds);
     EXPECT_SUCCESS(feed(from.data(), to.data(), 4, rounds));
     for (uint32_t i = 0; i < 3 * rounds; ++i) EXPECT_EQUAL(to.values()[i], input[i % rounds] + i / rounds + 1);
+}
+
+TEST(cluster_shares_tiles_by_multicast) {
+    const size_t tiles = 5;
+    for (const unsigned cluster : {1u, 2u, 4u, 8u}) {
+        const size_t rows = 8 * cluster * tiles, missing = 3;  // the last rows are beyond the matrix
+        std::vector<uint16_t> values((rows - missing) * 64);
+        test::Random random(41);
+        for (uint16_t& value : values) value = static_cast<uint16_t>(random.next());
+        const test::Buffer<uint16_t> from(values), to(2 * cluster * rows * 64);
+        EXPECT_SUCCESS(share_tiles(test::map_of(from.data(), 64, rows - missing, CU_TENSOR_MAP_SWIZZLE_NONE, 8), to.data(), cluster,
+                                   static_cast<int>(tiles)));
+        values.resize(rows * 64, 0);
+        const std::vector<uint16_t> output = to.values();
+        for (size_t block = 0; block < 2 * cluster; ++block)
+            EXPECT(std::equal(values.begin(), values.end(), output.begin() + static_cast<ptrdiff_t>(block * rows * 64)));
+    }
 }
 
 TEST(clusters_of_a_wrong_size_are_refused) {

@@ -14,14 +14,15 @@ namespace {
 
 constexpr DType kTypes[] = {DType::kFloat16, DType::kBFloat16};
 
-// While it lives, products run on this kernel or not at all, and on tiles of so many rows of x: small products would all have the
-// smallest.
+// While it lives, products run on this kernel or not at all, on tiles of so many rows of x (small products would all have the
+// smallest), and in clusters of so many blocks.
 class Asked {
    public:
-    explicit Asked(const char* kernel, const char* rows = "") : kernel_("matmul_4bit", kernel), rows_("wgmma_tile", rows) {}
+    explicit Asked(const char* kernel, const char* rows = "", const char* cluster = "")
+        : kernel_("matmul_4bit", kernel), rows_("wgmma_tile", rows), cluster_("wgmma_cluster", cluster) {}
 
    private:
-    test::AskedKernel kernel_, rows_;
+    test::AskedKernel kernel_, rows_, cluster_;
 };
 constexpr const char* kTiles[] = {"64", "128", "256"};
 
@@ -121,6 +122,44 @@ TEST(matmul_4bit_wgmma_split_in_depth) {
     }
 }
 
+// Tiles of different weights in one cluster, one tile alone with a block that stores nothing, rows of x that end in either block's
+// half, and several rounds of the ring: by one block and by two, equal to the bit.
+TEST(matmul_4bit_wgmma_in_clusters) {
+    const std::vector<Format4Bit> formats = {{}, {HALFBYTE_QUANT_TYPE_FP4, 128, true}, {HALFBYTE_QUANT_TYPE_CUSTOM, 32, true}};
+    for (const char* rows : {"128", "256"})
+        for (const Case& at : {Case{65, 80, {1}, {{}}, true}, Case{600, 16, {129}}, Case{129, 592, {130, 3}, formats, true, 8, 3},
+                               Case{257, 128, {31, 0, 257, 64}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}, false, 0, 1},
+                               Case{65, 1088, {20, 130}, formats, true}}) {
+            std::vector<std::vector<double>> results[2];
+            for (int i = 0; i < 2; ++i) {
+                const Asked asked("wgmma", rows, i == 0 ? "1" : "2");
+                const DType dtype = kTypes[at.K % 128 == 80];
+                Product product(at, dtype);
+                product.check();
+                for (const auto& output : product.outputs) results[i].push_back(output->download());
+            }
+            EXPECT(results[0] == results[1]);
+        }
+}
+
+// Two blocks share x where tiles have more than 64 rows of it and there are two of them: three tiles are four blocks then.
+TEST(matmul_4bit_wgmma_chooses_clusters) {
+    test::run_in_order({});
+    struct Choice {
+        int64_t N;
+        const char *rows, *cluster;
+        int64_t blocks;
+    };
+    for (const auto& [N, rows, cluster, blocks] : {Choice{257, "256", "", 4}, Choice{257, "128", "", 4}, Choice{257, "64", "", 3},
+                                                   Choice{1, "256", "", 1}, Choice{257, "256", "1", 3}, Choice{1, "256", "2", 2}}) {
+        const Asked asked("wgmma", rows, cluster);
+        Product product({64, 64, {N}}, DType::kBFloat16);
+        halfbyte::emulation::start_counting();
+        EXPECT_SUCCESS(product.run());
+        for (const auto& [name, count] : halfbyte::emulation::stop_counting()) EXPECT_EQUAL(count.blocks, blocks);
+    }
+}
+
 TEST(matmul_4bit_wgmma_keeps_infinities_in_their_row) {
     const Asked asked("wgmma", "256");
     for (const DType dtype : kTypes)
@@ -141,14 +180,14 @@ TEST(matmul_4bit_chunks_equal_wgmma) {
     const std::vector<Format4Bit> formats = {{}, {HALFBYTE_QUANT_TYPE_FP4, 128, true}, {HALFBYTE_QUANT_TYPE_CUSTOM, 32, true}};
     for (const DType dtype : kTypes)
         for (const auto& [M, K] : {std::pair<int64_t, int64_t>{65, 64}, {257, 80}, {300, 128}}) {
-            std::vector<std::vector<double>> results[2];
-            for (int i = 0; i < 2; ++i) {
-                const Asked asked(i == 0 ? "wgmma" : "chunks", "128");
+            std::vector<std::vector<double>> results[3];
+            for (int i = 0; i < 3; ++i) {
+                const Asked asked(i == 0 ? "wgmma" : "chunks", "128", i == 2 ? "2" : "1");
                 Product product({M, K, {64, 130, 0, 33}, formats, true, 8, 3}, dtype);
                 product.check();
                 for (size_t w = 0; w < 4; ++w) results[i].push_back(product.outputs[w]->download());
             }
-            EXPECT(results[0] == results[1]);
+            EXPECT(results[0] == results[1] && results[1] == results[2]);
         }
 }
 
@@ -188,7 +227,7 @@ TEST(matmul_4bit_chooses_wgmma_by_rows_and_size) {
     };
     for (const auto& [M, N, K, skew_x, kernel] :
          {Choice{32, 8577, 16, 0, "stream"}, Choice{33, 8577, 16, 0, "wgmma"}, Choice{33, 8448, 16, 0, "stream"},
-          Choice{64, 256, 16896, 0, "stream"}, Choice{64, 257, 16896, 0, "wgmma"}, Choice{33, 8577, 16, 1, "stream"},
+          Choice{64, 1, 34288, 0, "stream"}, Choice{64, 1, 34304, 0, "wgmma"}, Choice{33, 8577, 16, 1, "stream"},
           Choice{65, 8, 16, 0, "wgmma"}}) {
         Product product({M, K, {N}, {{}}, false, 0, 0, skew_x}, DType::kBFloat16);
         halfbyte::emulation::start_counting();

@@ -98,6 +98,12 @@ __device__ __forceinline__ void mbarrier_arrive_cluster(uint32_t address) {
     HALFBYTE_SINCE(90, asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(address) : "memory"););
 }
 
+// The same by a thread that says no more than that it has read what lies in shared memory, to whom mbarrier_wait listens: what it
+// wrote is not made visible. That would take a fence for the whole GPU before each arrival.
+__device__ __forceinline__ void mbarrier_arrive_cluster_as_reader(uint32_t address) {
+    HALFBYTE_SINCE(90, asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(address) : "memory"););
+}
+
 // mbarrier_try_wait of a barrier in this block's shared memory at which other blocks arrive.
 __device__ __forceinline__ bool mbarrier_try_wait_cluster(uint64_t* barrier, uint32_t parity) {
     uint32_t done = 0;

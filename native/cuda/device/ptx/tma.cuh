@@ -39,9 +39,8 @@ __device__ __forceinline__ void bulk_store(void* to, const void* from, uint32_t 
                                     : "memory"););
 }
 
-// ---- boxes of a tensor
-// ----------------------------------------------------------------------------------------------------------- Coordinate 0 is the
-// contiguous one. What lies outside the tensor reads as zero and is not written.
+// ---- boxes of a tensor ---------------------------------------------------------------------------------------------------------
+// Coordinate 0 is the contiguous one. What lies outside the tensor reads as zero and is not written.
 
 __device__ __forceinline__ void tensor_prefetch(const CUtensorMap* map) {
     HALFBYTE_SINCE(90, asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory"););
@@ -64,6 +63,17 @@ __device__ __forceinline__ void tensor_load(void* to, const CUtensorMap* map, in
                 "[%4], %5;" ::"r"(shared_address(to)),
                 "l"(map), "r"(x), "r"(y), "r"(shared_address(barrier)), "l"(policy)
                 : "memory"););
+}
+
+// To those blocks of the cluster whose bits are set: to where `to` lies in each, counted by the barrier that lies where `barrier`
+// does. Bytes may come to a barrier before it expects them, in the same phase.
+__device__ __forceinline__ void tensor_load_multicast(void* to, const CUtensorMap* map, int32_t x, int32_t y, uint64_t* barrier,
+                                                      uint16_t blocks) {
+    HALFBYTE_SINCE(90,
+                   asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster "
+                                "[%0], [%1, {%2, %3}], [%4], %5;" ::"r"(shared_address(to)),
+                                "l"(map), "r"(x), "r"(y), "r"(shared_address(barrier)), "h"(blocks)
+                                : "memory"););
 }
 
 __device__ __forceinline__ void tensor_store(const CUtensorMap* map, int32_t x, int32_t y, const void* from) {

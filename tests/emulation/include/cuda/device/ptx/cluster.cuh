@@ -43,6 +43,9 @@ inline void store_cluster(uint32_t address, uint32_t v, HALFBYTE_HERE) { emulati
 inline void store_cluster(uint32_t address, float4 v, HALFBYTE_HERE) { emulation::cluster_store(address, &v, sizeof v, where); }
 
 inline void mbarrier_arrive_cluster(uint32_t address, HALFBYTE_HERE) { emulation::mbarrier_arrive_cluster(address, where); }
+inline void mbarrier_arrive_cluster_as_reader(uint32_t address, HALFBYTE_HERE) {
+    emulation::mbarrier_arrive_cluster(address, where);
+}
 inline bool mbarrier_try_wait_cluster(uint64_t* barrier, uint32_t parity, HALFBYTE_HERE) {
     emulation::mbarrier_wait(barrier, parity, where);
     return true;

@@ -34,6 +34,12 @@ inline void tensor_load(void* to, const CUtensorMap* map, int32_t x, int32_t y, 
     const int32_t coordinates[2] = {x, y};
     emulation::tensor_load(to, map, coordinates, 2, barrier, where);
 }
+inline void tensor_load_multicast(void* to, const CUtensorMap* map, int32_t x, int32_t y, uint64_t* barrier, uint16_t blocks,
+                                  HALFBYTE_HERE) {
+    emulation::require(90, where);
+    const int32_t coordinates[2] = {x, y};
+    emulation::tensor_load_multicast(to, map, coordinates, 2, barrier, blocks, where);
+}
 inline void tensor_store(const CUtensorMap* map, int32_t x, int32_t y, const void* from, HALFBYTE_HERE) {
     emulation::require(90, where);
     const int32_t coordinates[2] = {x, y};
