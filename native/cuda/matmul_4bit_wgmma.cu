@@ -193,6 +193,7 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
         ptx::registers_increase<kWgmmaConsumerRegisters>();
         consume(shared, batch, work, columns);
     }
+    __syncwarp();
     ptx::cluster_arrive();  // the other block may still have a stage to release here
     ptx::cluster_wait();
 }
