@@ -179,7 +179,7 @@ TEST(matmul_4bit_wgmma_of_a_table_with_an_infinity) {
 TEST(matmul_4bit_chunks_equal_wgmma) {
     const std::vector<Format4Bit> formats = {{}, {HALFBYTE_QUANT_TYPE_FP4, 128, true}, {HALFBYTE_QUANT_TYPE_CUSTOM, 32, true}};
     for (const DType dtype : kTypes)
-        for (const auto& [M, K] : {std::pair<int64_t, int64_t>{65, 64}, {257, 80}, {300, 128}}) {
+        for (const auto& [M, K] : {std::pair<int64_t, int64_t>{65, 64}, {65, 592}, {257, 80}, {300, 128}}) {
             std::vector<std::vector<double>> results[3];
             for (int i = 0; i < 3; ++i) {
                 const Asked asked(i == 0 ? "wgmma" : "chunks", "128", i == 2 ? "2" : "1");
