@@ -161,7 +161,7 @@ void add_chain_tasks(std::vector<Task>& tasks, const std::vector<ChainStep>& ste
     const auto add = [&](const std::string& name, const std::vector<ChainStep>& shapes, bool is_nested, const char* note) {
         tasks.push_back({name, 0, [=](Bench& b, const std::string& row) { return chain_row(b, row, shapes, is_nested, note); }});
     };
-    constexpr char kDecoder[] = "per decoder layer: q+k+v, o, gate+up, down", kSquare[] = "per layer";
+    static constexpr char kDecoder[] = "per decoder layer: q+k+v, o, gate+up, down", kSquare[] = "per layer";
     add("chain nf4 M=1", steps, false, kDecoder);
     add("chain nf4 nested M=1", steps, true, kDecoder);
     const int64_t width = steps.front().K;

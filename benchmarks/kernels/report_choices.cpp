@@ -38,7 +38,7 @@ std::string text_choices(const Results& results) {
             text += peer.time.samples > 0 ? column(peer.time.median, peer.time.median == least) : column("refused ");
         if (row.ours.median > least * kWorthIt) {
             char lost[64];
-            std::snprintf(lost, sizeof lost, "  %.2fx as fast as what is taken", row.ours.median / least);
+            std::snprintf(lost, sizeof lost, "  %.2fx as fast", row.ours.median / least);
             text += lost;
         }
         text += "\n";

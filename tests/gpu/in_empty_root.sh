@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shows that the bundle brings what it needs: unpacks it into an empty root and runs it there, without .NET, compiler or network.
 #
-#   tests/gpu/in_empty_root.sh <gpu-bundle.tar.xz> <library> <output folder>      as root
+#   tests/gpu/in_empty_root.sh <gpu-bundle.tar.xz> <library> <output folder> [further arguments of run.sh]      as root
 #
 # <library> stands in for the one that a GPU machine builds: the emulated one runs all kernels (./build.sh test --cuda makes it). The
 # root gets a shell, the few programs that run.sh calls and the C++ runtime, each with the libraries it is linked to, and /proc.
@@ -16,6 +16,7 @@ readonly libraries=(libstdc++.so.6 libgcc_s.so.1 libm.so.6 libdl.so.2 libpthread
 bundle=$(realpath "${1:?the bundle}") library=$(realpath "${2:?a library}")
 mkdir -p "${3:?an output folder}"
 out=$(realpath "$3")
+shift 3
 root=$(mktemp -d)
 cleanup() {
     umount "$root/proc" 2>/dev/null || true
@@ -48,6 +49,6 @@ tar -xJf "$bundle" -C "$root"
 cp "$library" "$root/library.so"
 
 status=0
-chroot "$root" /bin/env -i PATH=/bin HOME=/tmp TMPDIR=/tmp /bin/bash /gpu-bundle/tests/gpu/run.sh --library /library.so /out || status=$?
+chroot "$root" /bin/env -i PATH=/bin HOME=/tmp TMPDIR=/tmp /bin/bash /gpu-bundle/tests/gpu/run.sh --library /library.so "$@" /out || status=$?
 cp -r "$root/out/." "$out/"
 exit "$status"

@@ -11,7 +11,7 @@ first_file() {
     shift
     for folder in "$@"; do
         [[ -d $folder ]] || continue
-        found=$(timeout 20 find "$folder" -xdev -name "$pattern" -type f 2>/dev/null | sort -V | tail -n 1)
+        found=$(timeout 60 find "$folder" -xdev -name "$pattern" -type f 2>/dev/null | sort -V | tail -n 1)
         [[ -z $found ]] || break
     done
     printf '%s' "$found"

@@ -32,10 +32,10 @@ set -uo pipefail
 # What compute-sanitizer sees: some hundred times slower, so a few tests that together launch every kernel.
 readonly sanitized='(FullyQualifiedName~\(cuda:0\))&(Name~Any_shape|Name~Any_count|Name~Real_layers|Name~Any_size_in_any_block|Name~Several_weights)'
 
-seconds_in_all=480 library='' only=build,tests,graph,benchmark,code,others,sanitizer
+seconds_in_all=480 fixture_seconds=100 library='' only=build,tests,graph,benchmark,code,others,sanitizer
 while [[ ${1:-} == --* ]]; do
     case $1 in
-    --library) library=$(realpath "${2:?a library}") ;;
+    --library) library=$(realpath "${2:?a library}") fixture_seconds=300 ;;
     --seconds) seconds_in_all=${2:?a number of seconds} ;;
     --only) only=${2:?groups} ;;
     *) break ;;
@@ -95,7 +95,7 @@ fixtures() {
 # fixture <program> <name>: all tests of the fixture; if it is lost in one of them, the others once more.
 fixture() {
     local program=$1 name=$2 filter="FullyQualifiedName~.$2&FullyQualifiedName~cuda:0" test
-    step 100 "tests-$name" "$bundle/$program/$program" --filter "$filter" && return
+    step "$fixture_seconds" "tests-$name" "$bundle/$program/$program" --filter "$filter" && return
     test=$(culprit "$out/steps/tests-$name.tests")
     test=${test#*\).}  # without namespace, class and device
     test=${test%%\(*}  # without arguments
@@ -189,7 +189,7 @@ if [[ -z $library ]]; then
     if wants build; then
         step 200 build bash -c build_library && step 60 build-benchmark bash -c build_benchmark
         # Beside the tests, which leave the processor much to do.
-        if [[ -n ${HALFBYTE_BITSANDBYTES_SOURCE:-} && -z $HALFBYTE_BITSANDBYTES ]]; then step 240 build-bitsandbytes bash -c build_bitsandbytes & fi
+        if [[ -n ${HALFBYTE_BITSANDBYTES_SOURCE:-} && -z $HALFBYTE_BITSANDBYTES ]]; then step 150 build-bitsandbytes bash -c build_bitsandbytes & fi
     fi
     if [[ ! -f $library ]]; then
         library=$bundle/libhalfbyte_cuda.so

@@ -122,6 +122,18 @@ TEST(matmul_4bit_stream_split_in_depth) {
     }
 }
 
+TEST(matmul_4bit_stream_in_as_many_parts_as_asked_for) {
+    for (const int64_t splits : {1, 2, 3}) {
+        const test::AskedKernel parts("stream_splits", std::to_string(splits));
+        const Case at{4, 2048, {40}};
+        check(at, DType::kBFloat16);
+        const auto product = multiply(at, DType::kBFloat16);
+        const test::AskedKernel kernel("matmul_4bit", "stream");
+        const MatMul4Bit op{1, product->descriptors.data(), nullptr, DType::kBFloat16, at.M, at.K, at.K, 0, nullptr, nullptr};
+        EXPECT_EQUAL(test::workspace_of(op), splits == 1 ? 0 : splits * at.M * at.N[0] * 4);
+    }
+}
+
 TEST(matmul_4bit_stream_of_unaligned_matrices) {
     for (const DType dtype : kTypes)
         for (const int64_t M : {1, 9}) {
