@@ -27,7 +27,6 @@ find_peers() {
         : "${HALFBYTE_CUBLASLT:=$(first_file "libcublasLt.so.$major*" "$toolkit" /usr/lib/x86_64-linux-gnu "${packages[@]}" /usr /opt /root /home)}"
         : "${HALFBYTE_CUBLASLT_INCLUDE:=$(dirname "$(first_file cublasLt.h "$toolkit" "${packages[@]}" /usr /opt /root /home)" | grep -v '^\.$')}"
         : "${HALFBYTE_BITSANDBYTES:=$(first_file "libbitsandbytes_cuda$major?.so" "${packages[@]}")}"
-        [[ -n $HALFBYTE_BITSANDBYTES || ! -f $build/libbitsandbytes.so ]] || HALFBYTE_BITSANDBYTES=$build/libbitsandbytes.so
     fi
     export HALFBYTE_CUBLASLT=${HALFBYTE_CUBLASLT:-} HALFBYTE_CUBLASLT_INCLUDE=${HALFBYTE_CUBLASLT_INCLUDE:-}
     export HALFBYTE_BITSANDBYTES=${HALFBYTE_BITSANDBYTES:-}
@@ -40,5 +39,3 @@ peer_folders() {
     folder=$(dirname "$HALFBYTE_CUBLASLT")
     printf '%s' "$folder:$(find "$folder/../.." -maxdepth 2 -name lib -type d 2>/dev/null | paste -sd:)"
 }
-
-build_bitsandbytes() { "$tree/tests/gpu/bitsandbytes.sh" "$nvcc" "$HALFBYTE_BITSANDBYTES_SOURCE" "$build/libbitsandbytes.so" "$HALFBYTE_CUBLASLT" "$HALFBYTE_CUBLASLT_INCLUDE"; }

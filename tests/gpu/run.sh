@@ -25,8 +25,7 @@
 # failed. A later run with --only uses what an earlier one has built.
 #
 # The benchmark compares with cuBLASLt and bitsandbytes where it finds them: $HALFBYTE_CUBLASLT and $HALFBYTE_BITSANDBYTES name their
-# libraries, $HALFBYTE_CUBLASLT_INCLUDE the folder of cublasLt.h; else they are looked for in the toolkit and in Python's packages. From
-# $HALFBYTE_BITSANDBYTES_SOURCE, a clone of bitsandbytes, its library is built (bitsandbytes.sh).
+# libraries, $HALFBYTE_CUBLASLT_INCLUDE the folder of cublasLt.h; else they are looked for in the toolkit and in Python's packages.
 set -uo pipefail
 
 # What compute-sanitizer sees: some hundred times slower, so a few tests that together launch every kernel.
@@ -129,8 +128,6 @@ test_others() {
 # kernel_benchmark for 100 seconds, or fewer; rows come in the order of their importance.
 benchmark() {
     local seconds clocks status=0 name begin lost=
-    finish
-    find_peers
     seconds=$(($(left) - 30))
     ((seconds <= 100)) || seconds=100
     ((seconds >= 10)) || seconds=10
@@ -182,14 +179,12 @@ find_peers
     echo
 } | tee "$out/summary.txt"
 
-export -f build_library build_benchmark build_bitsandbytes sanitize
+export -f build_library build_benchmark sanitize
 export tree build bundle sanitized nvcc out
 if [[ -z $library ]]; then
     library=$build/libhalfbyte_cuda.so
     if wants build; then
         step 200 build bash -c build_library && step 60 build-benchmark bash -c build_benchmark
-        # Beside the tests, which leave the processor much to do.
-        if [[ -n ${HALFBYTE_BITSANDBYTES_SOURCE:-} && -z $HALFBYTE_BITSANDBYTES ]]; then step 150 build-bitsandbytes bash -c build_bitsandbytes & fi
     fi
     if [[ ! -f $library ]]; then
         library=$bundle/libhalfbyte_cuda.so
