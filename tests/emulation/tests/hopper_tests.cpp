@@ -1,24 +1,24 @@
 // TMA, mbarrier and wgmma.
 #include <cstring>
+#include <thread>
 
+#include "cuda/tensor_map.h"
 #include "kernels/kernels.h"
 #include "tests/harness.h"
 
 namespace {
 
-// A map over a row-major [height, width] matrix of 16-bit elements, boxes of 64 x 64, as host code makes it: through the driver's
-// function.
-CUtensorMap map_of(const void* data, uint64_t width, uint64_t height, CUtensorMapSwizzle swizzle) {
-    void* function = nullptr;
-    cudaDriverEntryPointQueryResult result{};
-    EXPECT_SUCCESS(cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &function, cudaEnableDefault, &result));
-    const cuuint64_t sizes[2] = {width, height}, strides[1] = {width * 2};
-    const cuuint32_t box[2] = {64, 64}, element_strides[2] = {1, 1};
+// A map over a row-major [height, width] matrix of 16-bit elements, boxes of 64 x 64.
+CUtensorMap map_of(const void* data, int64_t width, int64_t height, CUtensorMapSwizzle swizzle) {
     CUtensorMap map{};
-    const auto encode = reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(function);
-    EXPECT(encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<void*>(data), sizes, strides, box, element_strides,
-                  CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, CU_TENSOR_MAP_L2_PROMOTION_NONE,
-                  CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS);
+    EXPECT_SUCCESS(halfbyte::cuda::make_tensor_map(&map, {.data = data,
+                                                          .dtype = halfbyte::DType::kBFloat16,
+                                                          .rows = height,
+                                                          .columns = width,
+                                                          .ld = width,
+                                                          .box_rows = 64,
+                                                          .box_columns = 64,
+                                                          .swizzle = swizzle}));
     return map;
 }
 
@@ -68,6 +68,11 @@ TEST(tensor_copies_clip_and_swizzle) {
             tensor_copy(map_of(from.data(), width, height, swizzle), map_of(to.data(), width, height, swizzle), width, height));
         EXPECT(to.values() == inverted);
     }
+}
+
+TEST(tensor_maps_are_made_on_a_thread_that_has_no_context_yet) {
+    const test::Buffer<uint16_t> data(64 * 64);
+    std::thread([&] { map_of(data.data(), 64, 64, CU_TENSOR_MAP_SWIZZLE_128B); }).join();
 }
 
 TEST(tensor_copies_place_bytes_by_the_swizzle) {
