@@ -9,6 +9,7 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -23,12 +24,28 @@ struct Launch {
     size_t shared_bytes = 0;  // dynamic shared memory; see smem.cuh
     cudaStream_t stream = nullptr;
     // Let the kernel begin while the one before it on the stream still runs. It must not touch that one's results, nor overwrite
-    // its inputs, before ptx::grid_dependency_wait(). Hopper and later; elsewhere it has no effect.
+    // its inputs, before ptx::grid_dependency_wait(), nor read its results by __ldg even then (ptx/memory.cuh). Hopper and later;
+    // elsewhere it has no effect.
     bool overlaps_predecessor = false;
     // So many blocks along x run at the same time and reach each other's shared memory (ptx/cluster.cuh). 1 to 8, a divisor of
     // grid.x; more than 1 on Hopper and later only.
     unsigned cluster = 1;
 };
+
+// Whether overlap may be asked for: not of devices before Hopper, and not where all code was compiled for those. It would run on
+// Hopper too, and then without a grid_dependency_wait.
+inline cudaError_t can_overlap(bool* can) {
+#if defined(__CUDA_ARCH_LIST__)
+    constexpr int kNewestCode = std::max({__CUDA_ARCH_LIST__});
+#else
+    constexpr int kNewestCode = 900;
+#endif
+    int device = 0, major = 0;
+    cudaError_t status = cudaGetDevice(&device);
+    if (status == cudaSuccess) status = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+    *can = kNewestCode >= 900 && major >= 9;
+    return status;
+}
 
 template <class... Parameters, class... Arguments>
 cudaError_t launch(const Launch& at, void (*kernel)(Parameters...), Arguments&&... arguments) {
@@ -44,7 +61,12 @@ cudaError_t launch(const Launch& at, void (*kernel)(Parameters...), Arguments&&.
     }
     cudaLaunchAttribute attributes[2] = {};
     unsigned count = 0;
+    bool overlaps = false;
     if (at.overlaps_predecessor) {
+        const cudaError_t status = can_overlap(&overlaps);
+        if (status != cudaSuccess) return status;
+    }
+    if (overlaps) {
         attributes[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
         attributes[count++].val.programmaticStreamSerializationAllowed = 1;
     }

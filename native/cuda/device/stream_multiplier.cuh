@@ -246,7 +246,8 @@ struct StreamMultiplier {
         if (units == 0) return;
         const unsigned char* x = first_x;
         uint32_t b[2][4][2];
-#pragma unroll 2
+        constexpr int kUnrolled = Kind == StreamKind::kLarge ? 1 : 2;  // two would spill registers
+#pragma unroll(kUnrolled)
         for (int u = 1; u < units; ++u, x += kUnitDepth * 2) {
             next.advance(1);
             load_x(b[0], x);

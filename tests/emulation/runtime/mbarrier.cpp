@@ -1,5 +1,6 @@
 #include "mbarrier.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "block.h"
@@ -16,6 +17,8 @@ void Mbarriers::init(Block& block, void* barrier, unsigned count, Site where) {
                    offset);
     Mbarrier fresh;
     fresh.count = fresh.pending = count;
+    fresh.initializer = block.thread().number;
+    fresh.initialized_at = block.thread().clock;
     fresh.released = fresh.completed = Seen(block.clocks());
     barriers_.emplace(offset, std::move(fresh));
 }
@@ -44,6 +47,14 @@ void Mbarriers::advance(Block& block, Mbarrier& barrier) {
     block.wake(barrier.waiting);
 }
 
+// More arrivals than a phase expects are undefined: the phase may still be waiting for bytes.
+void Mbarriers::count_arrival(Block& block, Mbarrier& barrier, Site where) {
+    if (barrier.pending == 0)
+        block.fail(Fault::kInvalidInstruction, nullptr, where,
+                   "an arrival at an mbarrier of whose %u none is missing in this phase", barrier.count);
+    --barrier.pending;
+}
+
 void Mbarriers::expect_bytes(Block& block, void* barrier, uint32_t bytes, Site where) {
     find(block, barrier, "mbarrier.expect_tx", where).bytes += bytes;
 }
@@ -51,7 +62,7 @@ void Mbarriers::expect_bytes(Block& block, void* barrier, uint32_t bytes, Site w
 void Mbarriers::arrive(Block& block, void* barrier, Site where) {
     Mbarrier& found = find(block, barrier, "mbarrier.arrive", where);
     block.release_to(found.released);
-    --found.pending;
+    count_arrival(block, found, where);
     advance(block, found);
 }
 
@@ -64,7 +75,7 @@ void Mbarriers::arrive_from(Block& owner, Block& block, uint32_t offset, Site wh
     owner.shared.read(block, offset, 8, true, nullptr, where);
     ++block.counters.counts.mbarrier_operations;
     block.release_to(it->second.released);
-    --it->second.pending;
+    count_arrival(block, it->second, where);
     advance(owner, it->second);
 }
 
@@ -98,6 +109,11 @@ bool Mbarriers::test(Block& block, void* barrier, unsigned parity, Site where) {
 
 void Mbarriers::deliver(Block& block, void* barrier, uint32_t bytes, std::function<void(Block&)> land, Site where) {
     Mbarrier& found = find(block, barrier, "cp.async.bulk", where);
+    const Thread* initializer = block.find(found.initializer);
+    if (initializer != nullptr && found.initialized_at > std::max(initializer->barriers_fenced, initializer->fenced))
+        block.fail(Fault::kMissingProxyFence, nullptr, where,
+                   "cp.async.bulk counts towards an mbarrier that %s initialized without fence.mbarrier_init after it",
+                   block.name_of_number(found.initializer).c_str());
     found.under_way.push_back([&found, bytes, land = std::move(land)](Block& at) {
         land(at);
         found.released.add(at.proxy(), at.proxy_clock);
