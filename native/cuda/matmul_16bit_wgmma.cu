@@ -78,7 +78,7 @@ __device__ __forceinline__ void consume(Shared<T>& shared, const MatMul16Bit& op
             before = at;
             at.advance();
         }
-        ptx::wgmma_wait<0>();
+        ptx::wgmma_wait<0>(sums);
         release();
         store_sums(shared.staging[group], sums, op.output, work.tile_m(item) * kRows, op.M,
                    work.tile(item) * kWgmmaFeatures + 64 * group, op.N);

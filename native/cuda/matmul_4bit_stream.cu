@@ -28,9 +28,9 @@
 // An H200 reads 31 weights per cycle and multiprocessor, which leaves 1.02 accesses each.
 //
 // Overlap with the kernel before (grid_dependency_wait): a weight may be that kernel's result, as when a quantizer runs just
-// before, and its writes are visible only after the wait. So nothing is read ahead of it: the table, which is no one's result, is
-// prepared, and the first units of each warp, 4 KB and statistics, are brought into the second-level cache. That is a hint and
-// cannot be wrong, because writes go through that cache, and what was brought too early is overwritten there.
+// before, and its writes are visible only after the wait, and to coherent loads. So nothing is read ahead of it: the table, which
+// is no one's result, is prepared, and the first units of each warp, 4 KB and statistics, are brought into the second-level cache.
+// That is a hint and cannot be wrong, because writes go through that cache, and what was brought too early is overwritten there.
 #include <bit>
 #include <type_traits>
 
@@ -104,7 +104,7 @@ __device__ __forceinline__ float sum_by_definition(const MatMul4BitBatch& batch,
 #pragma unroll 1
     for (int64_t k = begin; k < end; ++k) {
         const int64_t i = n * batch.weights.K + k;
-        sum += to_float(x[k]) * (table_value(batch.weights, weight, code_of(weight, i)) * absmax_of_element(weight, i));
+        sum += to_float(x[k]) * (table_value(batch.weights, weight, code_of(weight, i)) * absmax_of_element<true>(weight, i));
     }
     return sum;
 }

@@ -308,7 +308,7 @@ __device__ __forceinline__ void consume(Shared<T, Consumers>& shared, const Work
             last = at;
             at.advance();
         }
-        ptx::wgmma_wait<0>();
+        ptx::wgmma_wait<0>(sums);
         __syncwarp();
         if (steps > 0 && is_first_lane) shared.ring.release(last);
         const int first_m = tile.m * (64 * Consumers) + 16 * warp, first_k = tile.k * kColumns;

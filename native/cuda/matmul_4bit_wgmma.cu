@@ -161,7 +161,7 @@ __device__ __forceinline__ void consume(Shared<T, Rows, Tables>& shared, const M
             step(even);
             if (rest > 0) step(odd);
         }
-        ptx::wgmma_wait<0>();
+        ptx::wgmma_wait<0>(sums);
         release();
 
         const int64_t first_n = tile.first_n + warp / 4 * 64, N = tile.weight.N;

@@ -34,6 +34,18 @@ matmul_4bit_wgmma            sm_90a matmul_4bit_wgmma_kernel
 matmul_4bit_transposed_wgmma sm_90a matmul_4bit_transposed_wgmma_kernel
 matmul_16bit_wgmma           sm_90a matmul_16bit_wgmma_kernel
 '
+# object, architecture, kernel, instruction: no kernel that matches may contain it. A kernel that overlaps the one before it reads
+# nothing by the read-only path (device/ptx/memory.cuh). A trap stands where a wrapper of device/ptx has no instruction for the
+# architecture: none may be left in what the launcher chooses there.
+readonly must_not_have='
+matmul_4bit_stream sm_90a stream_kernelI.*Li256EEEv         ^LDG.*CONSTANT
+matmul_4bit_stream sm_75  stream_kernelI.*6__half.*Li128EEEv ^BPT.TRAP
+matmul_4bit_stream sm_80  stream_kernelI.*Li256EEEv         ^BPT.TRAP
+matmul_4bit_stream sm_86  stream_kernelI.*Li128EEEv         ^BPT.TRAP
+matmul_4bit_mma    sm_75  mma_kernelI6__half                ^BPT.TRAP
+matmul_int8_mma    sm_75  mma_kernelI                       ^BPT.TRAP
+matmul_4bit_transposed_mma sm_75 mma_kernelI6__half         ^BPT.TRAP
+'
 
 # Prints the counts of the first kernel that matches; what it prints ends with "ok" or with what is wrong.
 count() {
@@ -98,4 +110,19 @@ while read -r object architecture kernel; do
                 exit !kernels || without
             }' || status=1
 done <<<"$must_have_wgmma"
+while read -r object architecture kernel instruction; do
+    [[ -n $object ]] || continue
+    "$cuobjdump" --dump-sass --gpu-architecture "$architecture" "$folder/$object.o" |
+        awk -v kernel="$kernel" -v architecture="$architecture" -v instruction="$instruction" '
+            /Function : / { here = $0 ~ kernel; kernels += here }
+            here && match($0, /^[ \t]+\/\*[0-9a-f]+\*\/[ \t]+/) {
+                text = substr($0, RLENGTH + 1)
+                if (match(text, /^@!?U?P[0-9T]+[ \t]+/)) text = substr(text, RLENGTH + 1)
+                found += text ~ instruction
+            }
+            END {
+                printf "%-7s %s: %d kernels, %d times %s\n", architecture, kernel, kernels, found, instruction
+                exit !kernels || found
+            }' || status=1
+done <<<"$must_not_have"
 exit "$status"

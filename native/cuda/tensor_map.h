@@ -23,8 +23,9 @@ struct TensorView {
 // Whether TMA can read it at all: 16-byte rows on 16-byte addresses, sizes of 32 bits.
 inline bool has_tensor_map(const void* data, int64_t rows, int64_t columns, int64_t ld) {
     constexpr int64_t kMost = int64_t{1} << 31;
-    return reinterpret_cast<uintptr_t>(data) % 16 == 0 && ld * 2 % 16 == 0 && rows > 0 && rows < kMost && columns > 0 &&
-           columns < kMost;
+    constexpr int64_t kMostBytes = int64_t{1} << 40;  // from row to row, and not even that
+    return reinterpret_cast<uintptr_t>(data) % 16 == 0 && ld * 2 % 16 == 0 && ld < kMostBytes / 2 && rows > 0 && rows < kMost &&
+           columns > 0 && columns < kMost;
 }
 
 cudaError_t make_tensor_map(CUtensorMap* map, const TensorView& view);

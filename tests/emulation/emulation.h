@@ -24,6 +24,7 @@ enum class Fault {
     kNotWaitedFor,         // the target of an asynchronous copy used before the copy was waited for
     kBlockNotThere,        // shared memory of a block of the cluster that may not have begun, or may have ended
     kOverlap,              // memory that the kernel before uses, without having waited for that kernel's end
+    kReadOnlyPath,         // memory read by __ldg or ld.global.nc that changes while the kernel lives
     kMissingProxyFence,    // shared memory written by threads, read by TMA or wgmma without fence.proxy.async
     kOrderDependence,      // results differ between thread orders
     kInvalidInstruction,   // operands that the instruction does not take

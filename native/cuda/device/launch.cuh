@@ -9,6 +9,7 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -26,6 +27,7 @@ struct Launch {
     // ptx::grid_dependency_launch(). Hopper and later; elsewhere it has no effect. Such a kernel
     //   - must not touch the predecessor's results, nor overwrite its inputs, before ptx::grid_dependency_wait(). To a product
     //     every pointer may be such a result: weights, statistics, tables, activations; and outputs and workspace may be an input;
+    //   - must not read its results by __ldg, even then (ptx/memory.cuh);
     //   - must wait in every thread, before anything else that may make it leave. The wait is for the predecessor's end alone; that
     //     everything before has ended too follows from that one having waited itself.
     // Where the running kernel leaves no room on its multiprocessors, the next begins as its blocks leave.
@@ -34,6 +36,21 @@ struct Launch {
     // grid.x; more than 1 on Hopper and later only.
     unsigned cluster = 1;
 };
+
+// Whether overlap may be asked for: not of devices before Hopper, and not where all code was compiled for those. It would run on
+// Hopper too, and then without a grid_dependency_wait.
+inline cudaError_t can_overlap(bool* can) {
+#if defined(__CUDA_ARCH_LIST__)
+    constexpr int kNewestCode = std::max({__CUDA_ARCH_LIST__});
+#else
+    constexpr int kNewestCode = 900;
+#endif
+    int device = 0, major = 0;
+    cudaError_t status = cudaGetDevice(&device);
+    if (status == cudaSuccess) status = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+    *can = kNewestCode >= 900 && major >= 9;
+    return status;
+}
 
 template <class... Parameters, class... Arguments>
 cudaError_t launch(const Launch& at, void (*kernel)(Parameters...), Arguments&&... arguments) {
@@ -49,7 +66,12 @@ cudaError_t launch(const Launch& at, void (*kernel)(Parameters...), Arguments&&.
     }
     cudaLaunchAttribute attributes[2] = {};
     unsigned count = 0;
+    bool overlaps = false;
     if (at.overlaps_predecessor) {
+        const cudaError_t status = can_overlap(&overlaps);
+        if (status != cudaSuccess) return status;
+    }
+    if (overlaps) {
         attributes[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
         attributes[count++].val.programmaticStreamSerializationAllowed = 1;
     }

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "core/formats.h"
+#include "cuda/device/ptx.cuh"
 
 namespace halfbyte::cuda {
 
@@ -32,16 +33,21 @@ struct Statistics {
 };
 
 // The statistic of the block that holds element i. Nested is decided at compile time: the branch would stand in the hottest loops.
-template <bool Nested>
+// Coherent: for kernels that overlap the one before them, which may have written statistics (ptx/memory.cuh).
+template <bool Nested, bool Coherent = false>
 __device__ __forceinline__ float absmax_at(const Statistics& statistics, int64_t i) {
+    const auto load = [](const auto* p) {
+        if constexpr (Coherent) return ptx::load_coherent(p);
+        else return __ldg(p);
+    };
     const int64_t block = i >> statistics.shift;
     if constexpr (Nested) {
-        const float value = __ldg(statistics.nested_codebook + __ldg(static_cast<const uint8_t*>(statistics.absmax) + block));
+        const float value = load(statistics.nested_codebook + load(static_cast<const uint8_t*>(statistics.absmax) + block));
         // Two roundings, as on every device; left to itself the compiler would fuse them into one.
-        return __fadd_rn(__fmul_rn(value, __ldg(statistics.nested_absmax + (block >> statistics.nested_shift))),
-                         __ldg(statistics.nested_offset));
+        return __fadd_rn(__fmul_rn(value, load(statistics.nested_absmax + (block >> statistics.nested_shift))),
+                         load(statistics.nested_offset));
     } else {
-        return __ldg(static_cast<const float*>(statistics.absmax) + block);
+        return load(static_cast<const float*>(statistics.absmax) + block);
     }
 }
 

@@ -62,6 +62,7 @@ struct StreamMultiplier {
     static constexpr int kPairs = kPairsOf<Kind, Rows>, kStripsOfWarp = kPairs * kStripsOfUnit;
     using Position = StreamPosition<Kind, kBlocks, kPairs>;
     using Totals = float[kStripsOfWarp][kGroups][4];
+    static constexpr int kUnrolled = Kind == StreamKind::kLarge ? 1 : 2;  // rounds of run_pairs(): two would spill registers
 
     SharedMemory& shared;
     const int32_t x_stride;  // bytes between rows of x in shared memory
@@ -246,7 +247,7 @@ struct StreamMultiplier {
         if (units == 0) return;
         const unsigned char* x = first_x;
         uint32_t b[2][4][2];
-#pragma unroll 2
+#pragma unroll(kUnrolled)
         for (int u = 1; u < units; ++u, x += kUnitDepth * 2) {
             next.advance(1);
             load_x(b[0], x);

@@ -1,4 +1,5 @@
 // A 4-bit weight on its way to the tensor cores, in registers: units of two 16-row strips by 128 k, as a warp loads and reads them.
+// All loads are coherent: the kernel that loads overlaps the one before it, whose result the weight may be.
 //
 // With g = lane / 4 and t = lane % 4 a lane holds rows g and g + 8 of each strip, and of each 64 codes of a row the 16 codes that
 // begin at 16t: 8 bytes, so that the four lanes of a row load one whole sector. A dot product does not mind the order of its terms.
@@ -153,14 +154,15 @@ struct StreamPosition {
             load_any(unit, r, row, ahead);
         } else {
             const auto* from = reinterpret_cast<const uint2*>(codes + code_rows[row] + ahead * (kUnitDepth / 2));
-            unit.codes[r][0] = ptx::load_streaming<256>(from);
-            unit.codes[r][1] = ptx::load_streaming<256>(from + 4);
+            unit.codes[r][0] = ptx::load_coherent_streaming<256>(from);
+            unit.codes[r][1] = ptx::load_coherent_streaming<256>(from + 4);
             if constexpr (kHasRowPerLane<Kind>) {
                 if (r == 0) load_row_statistics(unit, row == 0 ? 0 : other_block, ahead);
             } else if constexpr (Blocks == 2) {
-                unit.statistics[r][0] = __ldg(reinterpret_cast<const uint32_t*>(statistics + statistic_rows[row]) + ahead * 2);
+                unit.statistics[r][0] =
+                    ptx::load_coherent(reinterpret_cast<const uint32_t*>(statistics + statistic_rows[row]) + ahead * 2);
             } else {
-                const uint2 pair = __ldg(reinterpret_cast<const uint2*>(statistics + statistic_rows[row]) + ahead);
+                const uint2 pair = ptx::load_coherent(reinterpret_cast<const uint2*>(statistics + statistic_rows[row]) + ahead);
                 unit.statistics[r][0] = pair.x;
                 unit.statistics[r][1] = pair.y;
             }
@@ -171,16 +173,17 @@ struct StreamPosition {
     __device__ __forceinline__ void load_row_statistics(Unit& unit, uint32_t further, int ahead) const {
         const uint32_t of_64 = block + further + static_cast<uint32_t>(ahead * (kUnitDepth / 64));
         if constexpr (Kind == StreamKind::kNested) {
-            unit.statistics[0][0] = __ldg(reinterpret_cast<const uint16_t*>(statistics + further) + ahead);
-            unit.statistics[0][1] = __float_as_uint(__ldg(nested_absmax + (of_64 >> nested_shift)));
+            // Ordinary loads are coherent too, and the compiler may place them, which saves the registers that would be spilled.
+            unit.statistics[0][0] = reinterpret_cast<const uint16_t*>(statistics + further)[ahead];
+            unit.statistics[0][1] = __float_as_uint(nested_absmax[of_64 >> nested_shift]);
         } else {
             const Statistics& of = weight.statistics;
             const uint32_t at = of_64 >> (of.shift - 6);
             if (weight.is_nested) {
-                unit.statistics[0][0] = __ldg(static_cast<const uint8_t*>(of.absmax) + at);
-                unit.statistics[0][1] = __float_as_uint(__ldg(nested_absmax + (at >> nested_shift)));
+                unit.statistics[0][0] = ptx::load_coherent(static_cast<const uint8_t*>(of.absmax) + at);
+                unit.statistics[0][1] = __float_as_uint(ptx::load_coherent(nested_absmax + (at >> nested_shift)));
             } else {
-                unit.statistics[0][0] = __ldg(static_cast<const uint32_t*>(of.absmax) + at);
+                unit.statistics[0][0] = ptx::load_coherent(static_cast<const uint32_t*>(of.absmax) + at);
             }
         }
     }
@@ -193,12 +196,13 @@ struct StreamPosition {
             const int further = ahead * kUnitDepth + b * 64;
             const bool exists = k + further + static_cast<int>(threadIdx.x) % 4 * 16 < end;
             const int64_t block = (element + rows[row] + further) >> of.shift;
-            unit.codes[r][b] = exists ? ptx::load_streaming<128>(from + 4 * b) : uint2{};
+            unit.codes[r][b] = exists ? ptx::load_coherent_streaming<128>(from + 4 * b) : uint2{};
             if (weight.is_nested) {
-                unit.statistics[r][b] = exists ? __ldg(static_cast<const uint8_t*>(of.absmax) + block) : 0;
-                unit.statistics[r][2 + b] = exists ? __float_as_uint(__ldg(of.nested_absmax + (block >> of.nested_shift))) : 0;
+                unit.statistics[r][b] = exists ? ptx::load_coherent(static_cast<const uint8_t*>(of.absmax) + block) : 0;
+                unit.statistics[r][2 + b] =
+                    exists ? __float_as_uint(ptx::load_coherent(of.nested_absmax + (block >> of.nested_shift))) : 0;
             } else {
-                unit.statistics[r][b] = exists ? __ldg(static_cast<const uint32_t*>(of.absmax) + block) : 0;
+                unit.statistics[r][b] = exists ? ptx::load_coherent(static_cast<const uint32_t*>(of.absmax) + block) : 0;
             }
         }
     }

@@ -64,8 +64,9 @@ __device__ __forceinline__ void load_table(float (&table)[16], const Weights4Bit
 }
 
 // The statistic of the block of element i. The branch is the same for all threads of a block.
+template <bool Coherent = false>
 __device__ __forceinline__ float absmax_of_element(const Weight4Bit& weight, int64_t i) {
-    return weight.is_nested ? absmax_at<true>(weight.statistics, i) : absmax_at<false>(weight.statistics, i);
+    return weight.is_nested ? absmax_at<true, Coherent>(weight.statistics, i) : absmax_at<false, Coherent>(weight.statistics, i);
 }
 
 // The statistic, to be multiplied with a sum of table values and activations rather than with each value. If it is infinite, so

@@ -34,6 +34,11 @@ __global__ void misaligned_vector_kernel(const float* input, float* output) {
     *reinterpret_cast<float4*>(output) = *reinterpret_cast<const float4*>(input + 1);
 }
 
+__global__ void prefetch_out_of_bounds_kernel(const int32_t* input, int32_t n, int32_t* output) {
+    ptx::prefetch_l2(input + n);
+    output[threadIdx.x] = 1;
+}
+
 __global__ void uninitialized_shared_kernel(int32_t* output) {
     Words& shared = shared_memory<Words>();
     if (threadIdx.x < 31) shared.word[threadIdx.x] = 1;
@@ -89,6 +94,35 @@ __global__ void bulk_copy_read_too_early_kernel(const int32_t* input, int32_t* o
     output[threadIdx.x] = shared.word[threadIdx.x];
 }
 
+__global__ void bulk_copy_without_fence_kernel(const int32_t* input, int32_t* output) {
+    struct Shared {
+        alignas(16) int32_t word[32];
+        uint64_t barrier;
+    };
+    Shared& shared = shared_memory<Shared>();
+    if (threadIdx.x == 0) ptx::mbarrier_init(&shared.barrier, 1);
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        ptx::mbarrier_arrive_expect(&shared.barrier, sizeof shared.word);
+        ptx::bulk_load(shared.word, input, sizeof shared.word, &shared.barrier);
+    }
+    ptx::mbarrier_wait(&shared.barrier, 0);
+    output[threadIdx.x] = shared.word[threadIdx.x];
+}
+
+__global__ void arrives_too_often_kernel(int32_t* output) {
+    struct Shared {
+        uint64_t barrier;
+    };
+    Shared& shared = shared_memory<Shared>();
+    if (threadIdx.x == 0) {
+        ptx::mbarrier_init(&shared.barrier, 1);
+        ptx::mbarrier_arrive_expect(&shared.barrier, 16);
+        ptx::mbarrier_arrive(&shared.barrier);
+    }
+    output[threadIdx.x] = 1;
+}
+
 __global__ void bulk_store_without_fence_kernel(int32_t* output) {
     Words& shared = shared_memory<Words>();
     shared.word[threadIdx.x] = static_cast<int32_t>(threadIdx.x);
@@ -114,6 +148,9 @@ cudaError_t global_write_out_of_bounds(uint8_t* output, int n) {
 cudaError_t misaligned_vector(const float* input, float* output) {
     return launch({.block = 1}, misaligned_vector_kernel, input, output);
 }
+cudaError_t prefetch_out_of_bounds(const int32_t* input, int32_t n, int32_t* output) {
+    return launch({.block = 32}, prefetch_out_of_bounds_kernel, input, n, output);
+}
 cudaError_t uninitialized_shared(int32_t* output) {
     return launch({.block = 32, .shared_bytes = sizeof(Words)}, uninitialized_shared_kernel, output);
 }
@@ -129,6 +166,12 @@ cudaError_t wrong_fragment_map(const __nv_bfloat16* a, const __nv_bfloat16* b, f
 cudaError_t order_dependence(float* sum) { return launch({.block = 64}, order_dependence_kernel, sum); }
 cudaError_t bulk_copy_read_too_early(const int32_t* input, int32_t* output) {
     return launch({.block = 32, .shared_bytes = 136}, bulk_copy_read_too_early_kernel, input, output);
+}
+cudaError_t bulk_copy_without_fence(const int32_t* input, int32_t* output) {
+    return launch({.block = 32, .shared_bytes = 136}, bulk_copy_without_fence_kernel, input, output);
+}
+cudaError_t arrives_too_often(int32_t* output) {
+    return launch({.block = 32, .shared_bytes = 8}, arrives_too_often_kernel, output);
 }
 cudaError_t bulk_store_without_fence(int32_t* output) {
     return launch({.block = 32, .shared_bytes = sizeof(Words)}, bulk_store_without_fence_kernel, output);

@@ -27,6 +27,17 @@ __global__ void overlap_leaves_kernel(int32_t*) {
     ptx::grid_dependency_wait();
 }
 
+__global__ void overlap_reads_only_kernel(int32_t* results) {
+    ptx::grid_dependency_wait();
+    results[32 + threadIdx.x] = __ldg(results + threadIdx.x);
+}
+
+__global__ void reads_only_what_it_writes_kernel(int32_t* results) {
+    results[threadIdx.x] = 1;
+    __syncthreads();
+    results[32 + threadIdx.x] = __ldg(results + 31 - threadIdx.x);
+}
+
 cudaError_t in_turn_overlapping(void (*second)(int32_t*), const int32_t* input, int32_t* output, int32_t* touched) {
     const cudaError_t status = launch({.block = 32}, first_kernel, input, output);
     return status != cudaSuccess ? status : launch({.block = 32, .overlaps_predecessor = true}, second, touched);
@@ -37,6 +48,10 @@ cudaError_t in_turn_overlapping(void (*second)(int32_t*), const int32_t* input, 
 cudaError_t overlap_reads(const int32_t* input, int32_t* output) {
     return in_turn_overlapping(overlap_reads_kernel, input, output, output);
 }
+cudaError_t overlap_reads_only(const int32_t* input, int32_t* output) {
+    return in_turn_overlapping(overlap_reads_only_kernel, input, output, output);
+}
+cudaError_t reads_only_what_it_writes(int32_t* output) { return launch({.block = 32}, reads_only_what_it_writes_kernel, output); }
 cudaError_t overlap_overwrites(int32_t* input, int32_t* output) {
     return in_turn_overlapping(overlap_overwrites_kernel, input, output, input);
 }

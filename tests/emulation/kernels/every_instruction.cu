@@ -30,6 +30,11 @@ __global__ void every_instruction_of_all(uint4* wide, uint2* pair, uint32_t* wor
     ptx::store_streaming(wide, ptx::load_streaming<128>(wide + 1));
     ptx::store_streaming(pair, ptx::load_streaming(pair + 1));
     ptx::store_streaming(pair, ptx::load_streaming<128>(pair + 1));
+    ptx::store_streaming(pair, ptx::load_coherent(pair + 1));
+    ptx::store_streaming(pair, ptx::load_coherent_streaming<128>(pair + 1));
+    ptx::store_streaming(pair, ptx::load_coherent_streaming<256>(pair + 1));
+    *f = ptx::load_coherent(f + 1);
+    *word = ptx::load_coherent(word + 1) + ptx::load_coherent(reinterpret_cast<const uint8_t*>(word));
     ptx::store_streaming(word, ptx::load_streaming(word + 1));
     ptx::store_release(word, ptx::load_acquire(word + 1) + ptx::add_acquire_release(word, 1));
     uint32_t one[1], two[2], four[4];
@@ -144,13 +149,14 @@ __global__ void every_wgmma(float* f, int32_t* i, const uint32_t* word) {
     ptx::wgmma_f16(d, a, b, true);
     ptx::wgmma_f16(d, four, b, word[0] != 0);
     ptx::wgmma_commit();
-    ptx::wgmma_wait<0>();
+    ptx::wgmma_wait<1>();
+    ptx::wgmma_wait<0>(d);
     for (int e = 0; e < N / 2; ++e) f[e * 128 + threadIdx.x] = d[e];
     ptx::wgmma_fence();
     ptx::wgmma_s8(s, a, b, true);
     ptx::wgmma_s8(s, four, b, true);
     ptx::wgmma_commit();
-    ptx::wgmma_wait<0>();
+    ptx::wgmma_wait<0>(s);
     for (int e = 0; e < N / 2; ++e) i[e * 128 + threadIdx.x] = s[e];
 }
 

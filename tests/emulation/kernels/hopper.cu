@@ -113,7 +113,7 @@ __global__ void wgmma_gemm_kernel(const __grid_constant__ CUtensorMap map_a, con
             ptx::wgmma_bf16<false, BMnMajor>(accumulators, a, b, true);
         }
         ptx::wgmma_commit();
-        ptx::wgmma_wait<0>();
+        ptx::wgmma_wait<0>(accumulators);
         ptx::mbarrier_arrive(&shared.empty[stage]);
     }
     store_accumulators(d, accumulators);
@@ -151,7 +151,7 @@ __global__ void wgmma_registers_kernel(const __nv_bfloat16* a, const __nv_bfloat
     ptx::wgmma_fence();
     ptx::wgmma_bf16(accumulators, fragment, descriptor, false);
     ptx::wgmma_commit();
-    ptx::wgmma_wait<0>();
+    ptx::wgmma_wait<0>(accumulators);
     store_accumulators(d, accumulators);
 }
 
@@ -170,7 +170,7 @@ __global__ void wgmma_int8_kernel(const int8_t* a, const int8_t* b, int32_t* d) 
     ptx::wgmma_s8(accumulators, ptx::wgmma_descriptor(shared.a, 128, 256, ptx::WgmmaSwizzle::kNone),
                   ptx::wgmma_descriptor(shared.b, 128, 256, ptx::WgmmaSwizzle::kNone), false);
     ptx::wgmma_commit();
-    ptx::wgmma_wait<0>();
+    ptx::wgmma_wait<0>(accumulators);
     const unsigned row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, column = 2 * (threadIdx.x % 4);
     for (unsigned r = 0; r < 8; ++r) d[(row + 8 * (r / 2 % 2)) * 16 + r / 4 * 8 + column + r % 2] = accumulators[r];
 }

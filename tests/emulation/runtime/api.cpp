@@ -30,7 +30,8 @@ constexpr unsigned kLargestCluster = 8;  // that every Hopper runs
 using Clock = std::chrono::steady_clock;  // of events; it is the host's time that they tell
 
 thread_local cudaError_t t_error = cudaSuccess;
-thread_local std::string t_text;  // of the last fault, for cudaGetErrorString
+thread_local bool t_has_context = false;  // current on this thread
+thread_local std::string t_text;          // of the last fault, for cudaGetErrorString
 
 std::mutex g_mutex;
 std::unordered_map<const void*, size_t> g_shared_limit;  // per kernel, what cudaFuncSetAttribute allowed
@@ -81,6 +82,9 @@ int architecture() {
     return text != nullptr && std::atoi(text) > 0 ? std::atoi(text) : 90;
 }
 
+void use_context() { t_has_context = true; }
+bool has_context() { return t_has_context; }
+
 cudaError_t status(cudaError_t error) {
     if (error != cudaSuccess) t_error = error;
     return error;
@@ -93,7 +97,10 @@ extern "C" {
 
 cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
 cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
-cudaError_t cudaSetDevice(int device) { return status(device == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
+cudaError_t cudaSetDevice(int device) {
+    use_context();
+    return status(device == 0 ? cudaSuccess : cudaErrorInvalidDevice);
+}
 cudaError_t cudaDeviceSynchronize() { return forget_predecessor(), cudaSuccess; }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int) { return *value = attribute(which), cudaSuccess; }
 cudaError_t cudaDriverGetVersion(int* version) { return *version = CUDART_VERSION, cudaSuccess; }
@@ -153,6 +160,7 @@ const char* cudaGetErrorString(cudaError_t error) {
 // ---- streams and events: everything is done when the call that enqueued it returns ---------------------------------------------
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+    use_context();
     *stream = reinterpret_cast<cudaStream_t>(new char);
     return cudaSuccess;
 }
@@ -218,6 +226,7 @@ namespace halfbyte::emulation {
 // What the shadow of cudaLaunchKernelEx calls.
 cudaError_t launch_kernel(const cudaLaunchConfig_t& config, const void* function, void (*call)(void*), void* arguments,
                           size_t argument_bytes) {
+    use_context();
     const dim3 grid = config.gridDim, block = config.blockDim;
     const uint64_t threads = uint64_t{block.x} * block.y * block.z;
     if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535 || threads == 0 ||
@@ -232,6 +241,9 @@ cudaError_t launch_kernel(const cudaLaunchConfig_t& config, const void* function
     unsigned cluster = 1;
     for (unsigned i = 0; i < config.numAttrs; ++i) {
         const cudaLaunchAttribute& given = config.attrs[i];
+        // Whether a driver ignores it there is written nowhere.
+        if (given.id == cudaLaunchAttributeProgrammaticStreamSerialization && architecture() < 90)
+            return status(cudaErrorNotSupported);
         if (given.id != cudaLaunchAttributeClusterDimension) continue;
         cluster = given.val.clusterDim.x;
         if (given.val.clusterDim.y * given.val.clusterDim.z != 1) return status(cudaErrorNotSupported);  // see README.md

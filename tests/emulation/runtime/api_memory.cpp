@@ -19,6 +19,7 @@ bool is_device_range(const void* p, size_t bytes) {
 }
 
 cudaError_t copy(void* destination, const void* source, size_t bytes) {
+    use_context();
     if (bytes == 0) return cudaSuccess;
     const std::lock_guard lock(device_mutex());
     if (destination == nullptr || source == nullptr || !is_device_range(destination, bytes) || !is_device_range(source, bytes))
@@ -33,6 +34,7 @@ cudaError_t copy(void* destination, const void* source, size_t bytes) {
 extern "C" {
 
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
+    use_context();
     const std::lock_guard lock(device_mutex());
     *memory = bytes == 0 ? nullptr : DeviceMemory::instance().allocate(bytes);
     return status(bytes == 0 || *memory != nullptr ? cudaSuccess : cudaErrorMemoryAllocation);

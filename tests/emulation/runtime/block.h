@@ -43,6 +43,7 @@ struct Thread {
     uint32_t clock = 1;
     Seen seen;
     uint32_t fenced = 0;
+    uint32_t barriers_fenced = 0;          // at its last fence.mbarrier_init
     unsigned cluster_phase = 0;            // in which it last arrived at the cluster barrier
     bool awaits_cluster = false;           // has arrived there and not waited yet
     uint32_t dependency_waited = 0;        // its clock at griddepcontrol.wait

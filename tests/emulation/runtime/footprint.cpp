@@ -56,4 +56,15 @@ void note_access(Block& block, const Allocation& allocation, const void* p, size
                    was_written ? "writes" : "reads");
 }
 
+void note_read_only(Block& block, const Allocation& allocation, const void* p, size_t size, Site where) {
+    const Footprint& footprint = block.launch().footprint;
+    const auto wrote = [&](uint8_t number) { return std::memchr(marks(allocation, p, number, true), number, size) != nullptr; };
+    const bool is_own = wrote(footprint.number);
+    if (is_own || (footprint.overlaps && wrote(static_cast<uint8_t>(footprint.number - 1))))
+        block.fail(Fault::kReadOnlyPath, nullptr, where,
+                   "reads %zu bytes at offset %td of an allocation of %zu bytes by the read-only path, which %s writes", size,
+                   static_cast<const char*>(p) - allocation.begin, allocation.bytes,
+                   is_own ? "this kernel" : "the kernel that this one overlaps");
+}
+
 }  // namespace halfbyte::emulation

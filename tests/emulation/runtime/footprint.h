@@ -30,4 +30,7 @@ void forget_predecessor();
 // An access of the running thread to `size` bytes of an allocation.
 void note_access(Block& block, const Allocation& allocation, const void* p, size_t size, bool write, const void* code, Site where);
 
+// A read by the read-only path: nobody may write there while the kernel lives, a kernel that it overlaps included.
+void note_read_only(Block& block, const Allocation& allocation, const void* p, size_t size, Site where);
+
 }  // namespace halfbyte::emulation

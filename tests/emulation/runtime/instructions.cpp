@@ -5,6 +5,8 @@
 
 #include "access.h"
 #include "block.h"
+#include "device_memory.h"
+#include "footprint.h"
 
 namespace halfbyte::emulation {
 namespace {
@@ -169,6 +171,21 @@ void observe(const void* p, unsigned size, bool write, bool atomic) {
     access(*block, p, size, write, atomic, __builtin_return_address(0), Site());
 }
 
+void read_only(const void* p, unsigned size, Site where) {
+    Block* block = Block::current();
+    const DeviceMemory& memory = DeviceMemory::instance();
+    if (block == nullptr || !memory.contains(p)) return;
+    const Allocation* allocation = memory.find(p);
+    const bool exists = allocation != nullptr && static_cast<const char*>(p) + size <= allocation->end();
+    if (exists) note_read_only(*block, *allocation, p, size, where);  // if not, the load itself has more to say
+}
+
+void prefetch(const void* p, Site where) {
+    const DeviceMemory& memory = DeviceMemory::instance();
+    if (!memory.contains(p) || !memory.is_valid(p, 1))
+        here().fail(Fault::kGlobalOutOfBounds, nullptr, where, "prefetches %p, which no allocation holds", p);
+}
+
 void polled() {
     here().check_progress();
     here().poll();
@@ -211,6 +228,10 @@ void copy_async_wait_all() { here().thread().copies.wait_all(here()); }
 void copy_async_arrive(void* mbarrier, Site where) { here().mbarriers.arrive_after_copies(here(), mbarrier, where); }
 
 void mbarrier_init(void* mbarrier, unsigned count, Site where) { here().mbarriers.init(here(), mbarrier, count, where); }
+void mbarrier_fence() {
+    Thread& self = here().thread();
+    self.barriers_fenced = self.clock++;
+}
 void mbarrier_invalidate(void* mbarrier, Site where) { here().mbarriers.invalidate(here(), mbarrier, where); }
 void mbarrier_arrive(void* mbarrier, Site where) { here().mbarriers.arrive(here(), mbarrier, where); }
 void mbarrier_expect_bytes(void* mbarrier, uint32_t bytes, Site where) {

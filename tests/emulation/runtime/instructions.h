@@ -27,6 +27,8 @@ int64_t reduce(Reduce kind, uint32_t mask, int64_t value, Site where);
 
 // Memory. `observe` announces an access that the shadow makes itself; the atomic ones are the emulator's.
 void observe(const void* p, unsigned size, bool write, bool atomic);
+void read_only(const void* p, unsigned size, Site where);  // the next access, a load, takes the read-only path
+void prefetch(const void* p, Site where);
 void polled();                 // the thread looked at memory that another block may change
 bool since(int architecture);  // whether the device is of this compute capability or later
 // An instruction that is not of every architecture: where the device's code has a trap instead, the launch ends with a report.
@@ -57,6 +59,7 @@ void copy_async_arrive(void* mbarrier, Site where);
 
 // mbarrier.
 void mbarrier_init(void* mbarrier, unsigned count, Site where);
+void mbarrier_fence();  // the running thread's initializations become visible to bulk copies
 void mbarrier_invalidate(void* mbarrier, Site where);
 void mbarrier_arrive(void* mbarrier, Site where);
 void mbarrier_expect_bytes(void* mbarrier, uint32_t bytes, Site where);

@@ -1,5 +1,6 @@
 #include "mbarrier.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "block.h"
@@ -16,6 +17,8 @@ void Mbarriers::init(Block& block, void* barrier, unsigned count, Site where) {
                    offset);
     Mbarrier fresh;
     fresh.count = fresh.pending = count;
+    fresh.initializer = block.thread().number;
+    fresh.initialized_at = block.thread().clock;
     fresh.released = fresh.completed = Seen(block.clocks());
     barriers_.emplace(offset, std::move(fresh));
 }
@@ -44,6 +47,14 @@ void Mbarriers::advance(Block& block, Mbarrier& barrier) {
     block.wake(barrier.waiting);
 }
 
+// More arrivals than a phase expects are undefined: the phase may still be waiting for bytes.
+void Mbarriers::count_arrival(Block& block, Mbarrier& barrier, Site where) {
+    if (barrier.pending == 0)
+        block.fail(Fault::kInvalidInstruction, nullptr, where,
+                   "an arrival at an mbarrier of whose %u none is missing in this phase", barrier.count);
+    --barrier.pending;
+}
+
 void Mbarriers::expect_bytes(Block& block, void* barrier, uint32_t bytes, Site where) {
     find(block, barrier, "mbarrier.expect_tx", where).bytes += bytes;
 }
@@ -51,7 +62,7 @@ void Mbarriers::expect_bytes(Block& block, void* barrier, uint32_t bytes, Site w
 void Mbarriers::arrive(Block& block, void* barrier, Site where) {
     Mbarrier& found = find(block, barrier, "mbarrier.arrive", where);
     block.release_to(found.released);
-    --found.pending;
+    count_arrival(block, found, where);
     advance(block, found);
 }
 
@@ -69,7 +80,7 @@ Mbarriers::Mbarrier& Mbarriers::find_from(Block& owner, Block& block, uint32_t o
 void Mbarriers::arrive_from(Block& owner, Block& block, uint32_t offset, Site where) {
     Mbarrier& found = find_from(owner, block, offset, "mbarrier.arrive", where);
     block.release_to(found.released);
-    --found.pending;
+    count_arrival(block, found, where);
     advance(owner, found);
 }
 
@@ -102,15 +113,21 @@ bool Mbarriers::test(Block& block, void* barrier, unsigned parity, Site where) {
 }
 
 void Mbarriers::deliver(Block& block, void* barrier, uint32_t bytes, std::function<void(Block&)> land, Site where) {
-    deliver(find(block, barrier, "cp.async.bulk", where), bytes, std::move(land));
+    deliver(block, block, find(block, barrier, "cp.async.bulk", where), bytes, std::move(land), where);
 }
 
 void Mbarriers::deliver_from(Block& owner, Block& block, uint32_t offset, uint32_t bytes, std::function<void(Block&)> land,
                              Site where) {
-    deliver(find_from(owner, block, offset, "cp.async.bulk", where), bytes, std::move(land));
+    deliver(owner, block, find_from(owner, block, offset, "cp.async.bulk", where), bytes, std::move(land), where);
 }
 
-void Mbarriers::deliver(Mbarrier& barrier, uint32_t bytes, std::function<void(Block&)> land) {
+void Mbarriers::deliver(Block& owner, Block& block, Mbarrier& barrier, uint32_t bytes, std::function<void(Block&)> land,
+                        Site where) {
+    const Thread* initializer = owner.find(barrier.initializer);
+    if (initializer != nullptr && barrier.initialized_at > std::max(initializer->barriers_fenced, initializer->fenced))
+        block.fail(Fault::kMissingProxyFence, nullptr, where,
+                   "cp.async.bulk counts towards an mbarrier that %s initialized without fence.mbarrier_init after it",
+                   owner.name_of_number(barrier.initializer).c_str());
     barrier.under_way.push_back([&barrier, bytes, land = std::move(land)](Block& at) {
         land(at);
         barrier.released.add(at.proxy(), at.proxy_clock);

@@ -48,15 +48,19 @@ class Mbarriers {
         unsigned count = 0, pending = 0;
         int64_t bytes = 0;  // expected minus arrived; bytes that come before they are expected make it negative
         unsigned phase = 0;
+        unsigned initializer = 0;  // the thread's number, and its clock then
+        uint32_t initialized_at = 0;
         Seen released, completed;
         std::vector<Thread*> waiting;
         std::vector<std::function<void(Block&)>> under_way;
     };
     Mbarrier& find(Block& block, void* barrier, const char* instruction, Site where);
     Mbarrier& find_from(Block& owner, Block& block, uint32_t offset, const char* instruction, Site where);
+    void count_arrival(Block& block, Mbarrier& barrier, Site where);
     static void advance(Block& block, Mbarrier& barrier);
     static bool land(Block& block, Mbarrier& barrier);
-    static void deliver(Mbarrier& barrier, uint32_t bytes, std::function<void(Block&)> land);
+    static void deliver(Block& owner, Block& block, Mbarrier& barrier, uint32_t bytes, std::function<void(Block&)> land,
+                        Site where);
 
     std::unordered_map<uint32_t, Mbarrier> barriers_;  // by offset in shared memory
 };

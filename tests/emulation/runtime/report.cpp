@@ -75,6 +75,8 @@ const char* name(Fault fault) {
             return "block of the cluster not there";
         case Fault::kOverlap:
             return "overlapped kernel not waited for";
+        case Fault::kReadOnlyPath:
+            return "read-only path to memory that changes";
         case Fault::kMissingProxyFence:
             return "missing fence.proxy.async";
         case Fault::kOrderDependence:

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "access.h"
+#include "api.h"
 #include "block.h"
 #include "instructions.h"
 
@@ -29,6 +30,8 @@ unsigned bytes_of(CUtensorMapDataType type) {
 }
 
 TensorMap decode(Block& block, const void* map, Site where) {
+    if (reinterpret_cast<uintptr_t>(map) % 64 != 0)
+        block.fail(Fault::kMisaligned, nullptr, where, "a tensor map at %p, no multiple of 64", map);
     TensorMap result;
     std::memcpy(&result, map, sizeof result);
     if (result.magic != TensorMap::kMagic)
@@ -71,17 +74,19 @@ extern "C" CUresult encode_tensor_map(CUtensorMap* map, CUtensorMapDataType type
                                       const cuuint64_t* sizes, const cuuint64_t* strides, const cuuint32_t* box,
                                       const cuuint32_t* element_strides, CUtensorMapInterleave interleave,
                                       CUtensorMapSwizzle swizzle, CUtensorMapL2promotion, CUtensorMapFloatOOBfill fill) {
+    if (!has_context()) return CUDA_ERROR_INVALID_CONTEXT;
     TensorMap encoded{};
     const unsigned element_bytes = bytes_of(type);
     const unsigned swizzle_bits = static_cast<unsigned>(swizzle);  // the enumeration counts 0, 1, 2, 3
     // The manual's conditions, those of layouts the emulator does not know included.
     if (rank < 1 || rank > 5 || interleave != CU_TENSOR_MAP_INTERLEAVE_NONE || fill != CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE ||
-        swizzle_bits > 3 || reinterpret_cast<uintptr_t>(address) % 16 != 0)
+        swizzle_bits > 3 || reinterpret_cast<uintptr_t>(address) % 16 != 0 || reinterpret_cast<uintptr_t>(map) % 64 != 0)
         return CUDA_ERROR_INVALID_VALUE;
     if (box[0] * element_bytes % 16 != 0 || (swizzle_bits != 0 && box[0] * element_bytes > (16u << swizzle_bits)))
         return CUDA_ERROR_INVALID_VALUE;
     for (unsigned d = 0; d < rank; ++d) {
-        if (sizes[d] == 0 || box[d] == 0 || box[d] > 256 || element_strides[d] != 1) return CUDA_ERROR_INVALID_VALUE;
+        if (sizes[d] == 0 || sizes[d] > (uint64_t{1} << 32) || box[d] == 0 || box[d] > 256 || element_strides[d] != 1)
+            return CUDA_ERROR_INVALID_VALUE;
         if (d + 1 < rank && (strides[d] % 16 != 0 || strides[d] >= (uint64_t{1} << 40))) return CUDA_ERROR_INVALID_VALUE;
         encoded.sizes[d] = sizes[d];
         encoded.box[d] = static_cast<uint16_t>(box[d]);

@@ -69,6 +69,15 @@ void read_operand(Block& block, float* values, unsigned extent, unsigned k, uint
         }
 }
 
+// What the running thread issues must be there for it: waiting for it between the product and its wait is too late.
+void check_operand(Block& block, unsigned extent, unsigned k, uint64_t bits, const Wgmma& operation, bool mn_major) {
+    const Descriptor descriptor(bits);
+    const unsigned size = element_of(operation.type) == Element::kInt8 ? 1 : 2, per_piece = 16 / size;
+    for (unsigned mn = 0; mn < extent; mn += mn_major ? per_piece : 1)
+        for (unsigned i = 0; i < k; i += mn_major ? 1 : per_piece)
+            block.shared.async_read(block, descriptor.address(mn, i, size, mn_major) & ~15u, 16, "wgmma", operation.where);
+}
+
 void check_same(Block& block, const Wgmma& a, const Wgmma& b) {
     if (a.where.line() != b.where.line() || a.n != b.n || a.type != b.type || a.a_in_registers != b.a_in_registers ||
         a.b_descriptor != b.b_descriptor || (!a.a_in_registers && a.a_descriptor != b.a_descriptor) || a.accumulate != b.accumulate)
@@ -82,10 +91,18 @@ void WgmmaQueue::issue(Block& block, const Wgmma& operation) {
     if (!fenced_)
         block.fail(Fault::kInvalidInstruction, nullptr, operation.where,
                    "wgmma without wgmma.fence before the first one that uses these registers");
+    if (operation.a_in_registers && !a_fenced_)
+        block.fail(Fault::kInvalidInstruction, nullptr, operation.where,
+                   "wgmma without wgmma.fence between the last group and the first one that takes these registers as A");
     if (operation.n == 0 || operation.n > 256 || operation.n % 8 != 0)
         block.fail(Fault::kInvalidInstruction, nullptr, operation.where, "wgmma with n = %u", operation.n);
     if (operation.type == WgmmaType::kInt8 && (operation.a_mn_major || operation.b_mn_major))
         block.fail(Fault::kInvalidInstruction, nullptr, operation.where, "wgmma of int8 takes K-major operands only");
+    if (block.thread().lane() == 0) {  // all lanes of a warp issue it as one
+        const unsigned k = operation.type == WgmmaType::kInt8 ? 32 : 16;
+        check_operand(block, operation.n, k, operation.b_descriptor, operation, operation.b_mn_major);
+        if (!operation.a_in_registers) check_operand(block, 64, k, operation.a_descriptor, operation, operation.a_mn_major);
+    }
     Pending pending{operation, {}};
     bool chained = false;
     for (const auto& group : groups_)
@@ -99,7 +116,10 @@ void WgmmaQueue::issue(Block& block, const Wgmma& operation) {
     open_.push_back(std::move(pending));
 }
 
-void WgmmaQueue::commit() { groups_.push_back(std::exchange(open_, {})); }
+void WgmmaQueue::commit() {
+    groups_.push_back(std::exchange(open_, {}));
+    a_fenced_ = false;
+}
 
 // Runs the oldest groups of a whole warpgroup, whose first thread is the running one's.
 void execute_wgmma(Block& block, unsigned groups_left) {

@@ -28,7 +28,7 @@ struct Wgmma {
 
 class WgmmaQueue {
    public:
-    void fence() { fenced_ = true; }
+    void fence() { fenced_ = a_fenced_ = true; }
     void issue(Block& block, const Wgmma& operation);
     void commit();
     void wait(Block& block, unsigned groups_left, Site where);
@@ -42,6 +42,7 @@ class WgmmaQueue {
     friend void execute_wgmma(Block& block, unsigned groups_left);
 
     bool fenced_ = false;
+    bool a_fenced_ = false;  // since the last group: registers of A may have been written in between
     std::vector<Pending> open_;
     std::deque<std::vector<Pending>> groups_;
 };

@@ -53,7 +53,6 @@ TEST(catches_setmaxnreg_of_a_part_of_a_warpgroup) {
 // The wrappers in device/ptx trap where the architecture lacks the instruction.
 TEST(catches_an_instruction_that_the_device_does_not_have) {
     Data data;
-    const test::Buffer<float> output(128);
     {
         const test::Architecture turing(75);
         EXPECT_CAUGHT(copy_read_by_a_neighbour(data.input.data(), data.output.data()), kInvalidInstruction,
@@ -64,7 +63,8 @@ TEST(catches_an_instruction_that_the_device_does_not_have) {
         EXPECT_CAUGHT(bulk_store_without_fence(data.output.data()), kInvalidInstruction, "since sm_90 traps on sm_89");
     }
     const test::Architecture blackwell(100);
-    EXPECT_CAUGHT(registers_of_one_warp(data.output.data()), kInvalidInstruction, "of sm_90a alone traps on sm_100");
+    const test::Buffer<int32_t> of_registers(128);
+    EXPECT_CAUGHT(registers_of_one_warp(of_registers.data()), kInvalidInstruction, "of sm_90a alone traps on sm_100");
 }
 
 TEST(catches_shared_memory_out_of_bounds) {
@@ -89,6 +89,11 @@ TEST(catches_global_memory_out_of_bounds) {
     EXPECT_CAUGHT(global_read_out_of_bounds(nullptr, data.output.data(), 32), kNotDeviceMemory, "reads 4 bytes");
 }
 
+TEST(catches_a_prefetch_out_of_bounds) {
+    Data data;
+    EXPECT_CAUGHT(prefetch_out_of_bounds(data.input.data(), 64, data.output.data()), kGlobalOutOfBounds, "no allocation");
+}
+
 TEST(catches_a_misaligned_access) {
     const test::Buffer<float> input(8), output(8);
     EXPECT_CAUGHT(misaligned_vector(input.data(), output.data()), kMisaligned, "16");
@@ -106,11 +111,24 @@ TEST(catches_a_copy_that_was_not_waited_for) {
     EXPECT_CAUGHT(bulk_copy_read_too_early(data.input.data(), data.output.data()), kNotWaitedFor, "a copy is still under way");
     const test::Buffer<float> output(128);
     EXPECT_CAUGHT(wgmma_read_too_early(output.data()), kNotWaitedFor, "wgmma");
+    const test::Buffer<__nv_bfloat16> operands(64 * 16 + 8 * 16);
+    EXPECT_CAUGHT(wgmma_issued_too_early(operands.data(), output.data()), kNotWaitedFor, "wgmma reads byte");
 }
 
 TEST(catches_a_missing_proxy_fence) {
     Data data;
     EXPECT_CAUGHT(bulk_store_without_fence(data.output.data()), kMissingProxyFence, "fence.proxy.async");
+    EXPECT_CAUGHT(bulk_copy_without_fence(data.input.data(), data.output.data()), kMissingProxyFence, "fence.mbarrier_init");
+}
+
+TEST(catches_a_missing_fence_of_registers) {
+    const test::Buffer<float> output(128);
+    EXPECT_CAUGHT(wgmma_without_second_fence(output.data()), kInvalidInstruction, "without wgmma.fence between");
+}
+
+TEST(catches_too_many_arrivals) {
+    Data data;
+    EXPECT_CAUGHT(arrives_too_often(data.output.data()), kInvalidInstruction, "none is missing in this phase");
 }
 
 // No rule is broken here; the numbers are wrong, as they would be on a GPU.
@@ -175,6 +193,13 @@ TEST(catches_a_kernel_that_does_not_wait_for_the_one_it_overlaps) {
     EXPECT_CAUGHT(overlap_reads(data.input.data(), data.output.data()), kOverlap, "thread (20,0,0), overlap.cu:");
     EXPECT_CAUGHT(overlap_overwrites(data.input.data(), data.output.data()), kOverlap, "which the kernel before this one reads");
     EXPECT_CAUGHT(overlap_leaves(data.input.data(), data.output.data()), kOverlap, "leaves a kernel that overlaps");
+}
+
+TEST(catches_the_read_only_path_to_what_is_written) {
+    Data data;
+    EXPECT_CAUGHT(overlap_reads_only(data.input.data(), data.output.data()), kReadOnlyPath,
+                  "which the kernel that this one overlaps");
+    EXPECT_CAUGHT(reads_only_what_it_writes(data.output.data()), kReadOnlyPath, "which this kernel writes");
 }
 
 TEST(catches_an_endless_loop) {

@@ -1,5 +1,6 @@
 // TMA, mbarrier and wgmma.
 #include <cstring>
+#include <thread>
 
 #include "kernels/kernels.h"
 #include "tests/harness.h"
@@ -55,6 +56,11 @@ TEST(tensor_copies_clip_and_swizzle) {
             tensor_copy(map_of(from.data(), width, height, swizzle), map_of(to.data(), width, height, swizzle), width, height));
         EXPECT(to.values() == inverted);
     }
+}
+
+TEST(tensor_maps_are_made_on_a_thread_that_has_no_context_yet) {
+    const test::Buffer<uint16_t> data(64 * 64);
+    std::thread([&] { map_of(data.data(), 64, 64, CU_TENSOR_MAP_SWIZZLE_128B); }).join();
 }
 
 TEST(tensor_copies_place_bytes_by_the_swizzle) {

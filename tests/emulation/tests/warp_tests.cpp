@@ -1,6 +1,7 @@
 // Warps and blocks: results equal the definition in every thread order.
 #include "kernels/kernels.h"
 #include "tests/harness.h"
+#include "tests/products.h"
 
 TEST(block_sums_by_shuffles_and_shared_memory) {
     std::vector<int32_t> input(5 * 256);
@@ -66,6 +67,15 @@ TEST(kernels_that_overlap) {
             for (size_t i = 0; i < 256; ++i) EXPECT_EQUAL(output[i], 2 * input[255 - i] + addend[i]);
             EXPECT(from.values() == std::vector<int32_t>(256, 0));
         }
+}
+
+// Where the device has no overlap, launch() does not ask for it: what a driver makes of the attribute there is written nowhere.
+TEST(kernels_do_not_overlap_before_sm_90) {
+    const test::Architecture before(89);
+    const test::Buffer<int32_t> input(std::vector<int32_t>(256, 3)), addend(std::vector<int32_t>(256, 4)), scratch(256),
+        output(256);
+    EXPECT_SUCCESS(double_and_add(input.data(), addend.data(), scratch.data(), output.data(), 256, true));
+    EXPECT(output.values() == std::vector<int32_t>(256, 10));
 }
 
 TEST(blocks_that_wait_for_each_other) {

@@ -1,4 +1,8 @@
 // Loads and stores of global memory with cache hints, and the ones that order memory between blocks.
+//
+// load_streaming, like __ldg, takes the read-only path (.nc): for data that nobody writes while the kernel lives. What the kernel
+// before may write is not of that kind where the two overlap (Launch::overlaps_predecessor). PTX's memory model leaves that path
+// out, so a compiler may move such a load in front of grid_dependency_wait, and some do; load_coherent stays behind it.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -28,6 +32,43 @@ __device__ __forceinline__ uint2 load_streaming(const uint2* p) {
 __device__ __forceinline__ uint32_t load_streaming(const uint32_t* p) {
     uint32_t v;
     asm volatile("ld.global.nc.L1::no_allocate.u32 %0, [%1];" : "=r"(v) : "l"(p));
+    return v;
+}
+
+// ---- data that the kernel before may have written ------------------------------------------------------------------------------
+
+__device__ __forceinline__ uint8_t load_coherent(const uint8_t* p) {
+    uint32_t v;
+    asm volatile("ld.global.u8 %0, [%1];" : "=r"(v) : "l"(p));
+    return static_cast<uint8_t>(v);
+}
+
+__device__ __forceinline__ uint32_t load_coherent(const uint32_t* p) {
+    uint32_t v;
+    asm volatile("ld.global.u32 %0, [%1];" : "=r"(v) : "l"(p));
+    return v;
+}
+
+__device__ __forceinline__ float load_coherent(const float* p) {
+    float v;
+    asm volatile("ld.global.f32 %0, [%1];" : "=f"(v) : "l"(p));
+    return v;
+}
+
+__device__ __forceinline__ uint2 load_coherent(const uint2* p) {
+    uint2 v;
+    asm volatile("ld.global.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p));
+    return v;
+}
+
+// Read once, past the first-level cache; the second-level cache fetches as load_streaming<PrefetchBytes> says below.
+template <int PrefetchBytes>
+__device__ __forceinline__ uint2 load_coherent_streaming(const uint2* p) {
+    static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);
+    uint2 v;
+    if constexpr (PrefetchBytes == 128 || !since(80))
+        asm volatile("ld.global.L1::no_allocate.L2::128B.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p));
+    else asm volatile("ld.global.L1::no_allocate.L2::256B.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p));
     return v;
 }
 

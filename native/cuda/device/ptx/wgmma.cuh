@@ -1,6 +1,6 @@
 // wgmma: products of a warpgroup (128 threads), asynchronous, operands in shared memory. Hopper's own (sm_90a).
 //
-//   wgmma_fence(); wgmma_bf16(d, a, b, accumulate); ... wgmma_commit(); wgmma_wait<0>();
+//   wgmma_fence(); wgmma_bf16(d, a, b, accumulate); ... wgmma_commit(); wgmma_wait<0>(d);
 //
 // D is 64 x N in float (&d)[N / 2] per thread: register 4j + 2i + b is row 16 * warp + lane / 4 + 8i, column 8j + 2 * (lane % 4)
 // + b. N is 8, 16, 32, 64, 128 or 256. A is 64 x k by a descriptor, or in registers as the A fragment of mma.cuh, 16 rows per
@@ -37,7 +37,7 @@ __device__ __forceinline__ void wgmma_fence() { HALFBYTE_SM90A(asm volatile("wgm
 
 __device__ __forceinline__ void wgmma_commit() { HALFBYTE_SM90A(asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory")); }
 
-// At most `Groups` groups are still running.
+// At most `Groups` groups are still running. Whoever reads d next passes it to the form below.
 template <int Groups>
 __device__ __forceinline__ void wgmma_wait() {
     HALFBYTE_SM90A(asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(Groups) : "memory"));
@@ -112,6 +112,24 @@ __device__ __forceinline__ void wgmma_wait() {
 
 #define HALFBYTE_D(x) "+f"(x)
 
+// Makes d a result of the wait. To a compiler it is one of the products, which it takes for done: it may compute with d before a
+// wait that does not name it.
+#define HALFBYTE_WAIT(R)          \
+    if constexpr (Registers == R) \
+    asm volatile("wgmma.wait_group.sync.aligned %" #R ";" : HALFBYTE_##R(HALFBYTE_D, 0) : "n"(Groups) : "memory")
+#define HALFBYTE_WAIT_ALL \
+    HALFBYTE_WAIT(4);     \
+    HALFBYTE_WAIT(8);     \
+    HALFBYTE_WAIT(16);    \
+    HALFBYTE_WAIT(32);    \
+    HALFBYTE_WAIT(64);    \
+    HALFBYTE_WAIT(128)
+
+template <int Groups, int Registers>
+__device__ __forceinline__ void wgmma_wait(float (&d)[Registers]) {
+    HALFBYTE_SM90A(HALFBYTE_WAIT_ALL);
+}
+
 template <bool MnMajorA = false, bool MnMajorB = false, int Registers>
 __device__ __forceinline__ void wgmma_bf16(float (&d)[Registers], uint64_t a, uint64_t b, bool accumulate) {
     HALFBYTE_SM90A(HALFBYTE_SS_16BIT_ALL("bf16"));
@@ -134,6 +152,11 @@ __device__ __forceinline__ void wgmma_f16(float (&d)[Registers], const uint32_t 
 
 #undef HALFBYTE_D
 #define HALFBYTE_D(x) "+r"(x)
+
+template <int Groups, int Registers>
+__device__ __forceinline__ void wgmma_wait(int32_t (&d)[Registers]) {
+    HALFBYTE_SM90A(HALFBYTE_WAIT_ALL);
+}
 
 template <int Registers>
 __device__ __forceinline__ void wgmma_s8(int32_t (&d)[Registers], uint64_t a, uint64_t b, bool accumulate) {

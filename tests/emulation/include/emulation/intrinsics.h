@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <source_location>
 #include <type_traits>
 
 #include "../../runtime/instructions.h"
@@ -79,9 +80,10 @@ requires(std::is_integral_v<A>&& std::is_integral_v<B>) constexpr std::common_ty
     return static_cast<std::common_type_t<A, B>>(a) < static_cast<std::common_type_t<A, B>>(b) ? b : a;
 }
 
-// Loads and stores with cache hints are loads and stores.
+// Loads and stores with cache hints are loads and stores; __ldg promises more.
 template <class T>
-T __ldg(const T* p) {
+T __ldg(const T* p, std::source_location where = std::source_location::current()) {
+    halfbyte::emulation::read_only(p, sizeof *p, where);
     return *p;
 }
 template <class T>

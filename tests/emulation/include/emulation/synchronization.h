@@ -66,6 +66,7 @@ HALFBYTE_SHUFFLE(__shfl_xor_sync, kXor, int)
     template <class T>                                                                                               \
     T function(unsigned mask, T value, HALFBYTE_HERE) {                                                              \
         namespace emulation = halfbyte::emulation;                                                                   \
+        emulation::require(80, where);                                                                               \
         return static_cast<T>(emulation::reduce(emulation::Reduce::kind, mask, static_cast<int64_t>(value), where)); \
     }
 HALFBYTE_REDUCE(__reduce_add_sync, kAdd)

@@ -14,7 +14,10 @@ inline void mbarrier_init(uint64_t* barrier, uint32_t count, HALFBYTE_HERE) {
     emulation::require(90, where);
     emulation::mbarrier_init(barrier, count, where);
 }
-inline void fence_mbarrier_init(HALFBYTE_HERE) { emulation::require(90, where); }
+inline void fence_mbarrier_init(HALFBYTE_HERE) {
+    emulation::require(90, where);
+    emulation::mbarrier_fence();
+}
 inline void mbarrier_invalidate(uint64_t* barrier, HALFBYTE_HERE) {
     emulation::require(90, where);
     emulation::mbarrier_invalidate(barrier, where);

@@ -7,9 +7,28 @@
 
 namespace halfbyte::cuda::ptx {
 
-inline uint4 load_streaming(const uint4* p) { return *p; }
-inline uint2 load_streaming(const uint2* p) { return *p; }
-inline uint32_t load_streaming(const uint32_t* p) { return *p; }
+inline uint4 load_streaming(const uint4* p, HALFBYTE_HERE) {
+    emulation::read_only(p, sizeof *p, where);
+    return *p;
+}
+inline uint2 load_streaming(const uint2* p, HALFBYTE_HERE) {
+    emulation::read_only(p, sizeof *p, where);
+    return *p;
+}
+inline uint32_t load_streaming(const uint32_t* p, HALFBYTE_HERE) {
+    emulation::read_only(p, sizeof *p, where);
+    return *p;
+}
+
+inline uint8_t load_coherent(const uint8_t* p) { return *p; }
+inline uint32_t load_coherent(const uint32_t* p) { return *p; }
+inline float load_coherent(const float* p) { return *p; }
+inline uint2 load_coherent(const uint2* p) { return *p; }
+template <int PrefetchBytes>
+inline uint2 load_coherent_streaming(const uint2* p) {
+    static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);
+    return *p;
+}
 
 inline uint64_t policy_evict_first(HALFBYTE_HERE) {
     emulation::require(80, where);
@@ -21,33 +40,37 @@ inline uint64_t policy_evict_last(HALFBYTE_HERE) {
 }
 inline uint4 load_streaming(const uint4* p, uint64_t, HALFBYTE_HERE) {
     emulation::require(80, where);
+    emulation::read_only(p, sizeof *p, where);
     return *p;
 }
 inline uint2 load_streaming(const uint2* p, uint64_t, HALFBYTE_HERE) {
     emulation::require(80, where);
+    emulation::read_only(p, sizeof *p, where);
     return *p;
 }
 template <int PrefetchBytes>
-inline uint4 load_streaming(const uint4* p) {
+inline uint4 load_streaming(const uint4* p, HALFBYTE_HERE) {
     static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);
+    emulation::read_only(p, sizeof *p, where);
     return *p;
 }
 template <int PrefetchBytes>
-inline uint2 load_streaming(const uint2* p) {
+inline uint2 load_streaming(const uint2* p, HALFBYTE_HERE) {
     static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);
+    emulation::read_only(p, sizeof *p, where);
     return *p;
 }
 template <int PrefetchBytes>
 inline uint4 load_streaming(const uint4* p, uint64_t, HALFBYTE_HERE) {
     emulation::require(80, where);
-    return load_streaming<PrefetchBytes>(p);
+    return load_streaming<PrefetchBytes>(p, where);
 }
 template <int PrefetchBytes>
 inline uint2 load_streaming(const uint2* p, uint64_t, HALFBYTE_HERE) {
     emulation::require(80, where);
-    return load_streaming<PrefetchBytes>(p);
+    return load_streaming<PrefetchBytes>(p, where);
 }
-inline void prefetch_l2(const void*) {}
+inline void prefetch_l2(const void* p, HALFBYTE_HERE) { emulation::prefetch(p, where); }
 
 inline void store_streaming(uint4* p, uint4 v) { *p = v; }
 inline void store_streaming(uint2* p, uint2 v) { *p = v; }

@@ -31,6 +31,11 @@ inline void wgmma_wait(HALFBYTE_HERE) {
     emulation::wgmma_wait(Groups, where);
 }
 
+template <int Groups, class D, int Registers>
+inline void wgmma_wait(D (&)[Registers], HALFBYTE_HERE) {
+    wgmma_wait<Groups>(where);
+}
+
 template <bool MnMajorA, bool MnMajorB, class D>
 inline void wgmma_issue(emulation::WgmmaType type, D* d, int registers, const uint32_t* fragment, uint64_t a, uint64_t b,
                         bool accumulate, emulation::Site where) {
