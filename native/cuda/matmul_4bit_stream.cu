@@ -191,10 +191,11 @@ __device__ __forceinline__ void multiply(StreamShared<T, Rows, Stride>& shared, 
     constexpr int kStripsOfWarp = kPairsOf<Kind, Rows> * kStripsOfUnit;
     StreamPosition<Kind, kBlocks, kPairsOf<Kind, Rows>> next(weight, K, share.begin + share.first_unit * kUnitDepth, share.end);
     next.seek(first + row_warp * kStripsOfWarp, last - first - row_warp * kStripsOfWarp);
+    next.load_first_statistics(ring, units);
     next.template load_first<0>(ring[0], units);
     if constexpr (At::kRing == 2) next.template load_first<1>(ring[1], units);
 
-    if (weight.is_nested) shared.nested_codebook[threadIdx.x] = weight.statistics.nested_codebook[threadIdx.x];
+    if (weight.is_nested) shared.table.template fill_floats<kStreamThreads>(weight.statistics.nested_codebook);
     const int rows = Rows <= 8 ? static_cast<int>(batch.M) : Rows;
     if (is_first) stage_x<T, Rows>(shared.x(), arguments, rows, share.begin, share.end);
     __syncthreads();
@@ -208,7 +209,7 @@ __device__ __forceinline__ void multiply(StreamShared<T, Rows, Stride>& shared, 
                                                              weight,
                                                              weight.is_nested ? *weight.statistics.nested_offset : 0.0f,
                                                              units,
-                                                             shared.x() + row_of_x * arguments.x_stride + k_of_x * 2,
+                                                             row_of_x * arguments.x_stride + k_of_x * 2,
                                                              shared.of_rows[threadIdx.x / 32]};
     constexpr int kStrips = kStripsOfWarp * At::kRowWarps, kRounds = kStripsOfWarp / At::kStripsPerRound;
 #pragma unroll 1
@@ -220,7 +221,7 @@ __device__ __forceinline__ void multiply(StreamShared<T, Rows, Stride>& shared, 
 #pragma unroll
         for (int round = 0; round < kRounds; ++round) {
             if (kPairsOf<Kind, Rows> == 2 && strip + round * At::kStripsPerRound >= last) break;
-            const int place = ((strip - first) / kStrips * kRounds + round) % At::kPlaces;
+            const int place = (strip / kStrips * kRounds + round) % At::kPlaces;
 #pragma unroll
             for (int s = 0; s < At::kStripsPerRound; ++s)
 #pragma unroll
@@ -248,7 +249,7 @@ __device__ __forceinline__ void multiply_strips(const Arguments& arguments) {
     const MatMul4BitBatch& batch = arguments.batch;
     const int part = static_cast<int>(blockIdx.x);
     const int first = part * arguments.strips + min(part, arguments.longer_parts);
-    const int last = first + arguments.strips + (part < arguments.longer_parts ? 1 : 0);
+    const int last = (part + 1) * arguments.strips + min(part + 1, arguments.longer_parts);
     ptx::grid_dependency_launch();
     int i = weight_of_tile(batch.weights, first);
     if (batch.weights.at[i].custom == nullptr) shared.table.template fill<kStreamThreads>(batch.weights, batch.weights.at[i]);
@@ -256,12 +257,13 @@ __device__ __forceinline__ void multiply_strips(const Arguments& arguments) {
     ptx::grid_dependency_wait();
 
 #pragma unroll 1
-    for (int strip = first; strip < last; ++i) {
+    for (int strip = first; strip < last;) {
         const Weight4Bit& weight = batch.weights.at[i];
         const int first_of_weight = static_cast<int>(weight.first);
         const int end = i + 1 < batch.weights.count ? min(last, static_cast<int>(batch.weights.at[i + 1].first)) : last;
         multiply<Kind>(shared, arguments, i, strip - first_of_weight, end - first_of_weight, strip == first);
-        strip = end;
+        if (++i == batch.weights.count) break;
+        strip = static_cast<int>(batch.weights.at[i].first);
     }
 }
 
