@@ -14,17 +14,17 @@
 // says which codes a lane holds. Two units of two strips by 128 k per warp are always on their way, 32 KB and statistics per block,
 // across strips too: the loads of the next strips start before the sums of these are added. With up to four rows of x the eight
 // columns are four rows by two blocks of 64 k: one load of x serves both, and each lane applies the statistic of its own block.
-// Nested statistics, and those of blocks above 64, are read and decoded by one lane per row and handed out in shared memory. x lies
-// in shared memory for all of the block's K; where that is too much, or strips are too few for the device, K is split over blocks
-// (matmul_partials.h), by N, K, the device and a power of two above M.
+// Nested statistics, and those of blocks above 64, are read a unit early, decoded by one lane per row, for all units at hand at
+// once, and handed out in shared memory; their codebook lies between the entries of the pair table, with a copy for each lane. x
+// lies in shared memory for all of the block's K; where that is too much, or strips are too few for the device, K is split over
+// blocks (matmul_partials.h), by N, K, the device and a power of two above M.
 //
 // Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested 0.016). In the main loop on sm_90a per weight and lane,
 // as sass_budget.sh counts (accesses are of 32 bits to shared and global memory):
 //                                   issued   integers and permutes   accesses
-//   plain,  up to 4 rows of x        1.47    0.55                    0.72: lookup 0.5, codes 0.125, x 0.0625, statistics 0.03
-//   plain,  5 to 8                   1.48    0.56                    0.75: statistics 0.0625
-//   nested, up to 4, and 5 to 8      1.58    0.58                    0.77 and 0.80
-//   above 64, up to 4, and 5 to 8    1.62    0.57                    0.77 and 0.80
+//   plain,  up to 4 rows of x        1.45    0.53                    0.72: lookup 0.5, codes 0.125, x 0.0625, statistics 0.03
+//   plain,  5 to 8                   1.42    0.51                    0.75: statistics 0.0625
+//   nested, up to 4, and 5 to 8      1.50    0.55                    0.77 and 0.80
 // An H200 reads 31 weights per cycle and multiprocessor, which leaves 1.02 accesses each.
 //
 // Overlap with the kernel before (grid_dependency_wait): a weight may be that kernel's result, as when a quantizer runs just
@@ -221,7 +221,7 @@ __device__ __forceinline__ void multiply(StreamShared<T, Rows, Stride>& shared, 
 #pragma unroll
         for (int round = 0; round < kRounds; ++round) {
             if (kPairsOf<Kind, Rows> == 2 && strip + round * At::kStripsPerRound >= last) break;
-            const int place = (strip / kStrips * kRounds + round) % At::kPlaces;
+            const int place = ((strip - first) / kStrips * kRounds + round) % At::kPlaces;
 #pragma unroll
             for (int s = 0; s < At::kStripsPerRound; ++s)
 #pragma unroll
@@ -257,13 +257,12 @@ __device__ __forceinline__ void multiply_strips(const Arguments& arguments) {
     ptx::grid_dependency_wait();
 
 #pragma unroll 1
-    for (int strip = first; strip < last;) {
+    for (int strip = first; strip < last; ++i) {
         const Weight4Bit& weight = batch.weights.at[i];
         const int first_of_weight = static_cast<int>(weight.first);
         const int end = i + 1 < batch.weights.count ? min(last, static_cast<int>(batch.weights.at[i + 1].first)) : last;
         multiply<Kind>(shared, arguments, i, strip - first_of_weight, end - first_of_weight, strip == first);
-        if (++i == batch.weights.count) break;
-        strip = static_cast<int>(batch.weights.at[i].first);
+        strip = end;
     }
 }
 
