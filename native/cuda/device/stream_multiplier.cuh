@@ -46,7 +46,9 @@ struct StreamShared {
     PairTable<T, Stride> table;
     // Statistics of the units that a warp multiplies next, decoded: [row % 8][block][row / 8][unit]. In rows of 20 neither the
     // lanes that write a row each nor those that read four conflict. Two places where a warp has two pairs of strips.
-    float of_rows[kStreamWarps][Rows == 8 ? 2 : 1][8][20];
+    // Before sm_80, and where blocks have less shared memory, rows of 16 and one place must do.
+    static constexpr int kTurns = Rows == 8 && Stride == 256 ? 2 : 1, kSharedRow = Stride == 256 ? 20 : 16;
+    float of_rows[kStreamWarps][kTurns][8][kSharedRow];
     float sums[StreamShape<Rows>::kPlaces][StreamShape<Rows>::kDepthWarps][Rows][StreamShape<Rows>::kRows + 4];
 
     // Rows of x follow.
@@ -76,9 +78,9 @@ struct StreamMultiplier {
     const int32_t x_stride;  // bytes between rows of x in shared memory
     const Weight4Bit& weight;
     const float nested_offset;
-    const int units;                // of this warp, in K
-    const int first_x;              // where this lane's bytes of the first eight rows of x begin in its first unit
-    float (*const of_rows)[8][20];  // this warp's
+    const int units;    // of this warp, in K
+    const int first_x;  // where this lane's bytes of the first eight rows of x begin in its first unit
+    float (*const of_rows)[8][SharedMemory::kSharedRow];  // this warp's
 
     // A statistic from its code, in two roundings.
     template <int Byte>
@@ -102,10 +104,10 @@ struct StreamMultiplier {
                     mine[u][0] = decoded<0>(raw, nested), mine[u][1] = decoded<1>(raw, nested);
                 else mine[u][0] = weight.is_nested ? decoded<0>(raw, nested) : __uint_as_float(raw);
             }
-            if constexpr (!ByTurns) __syncwarp();
+            if constexpr (!ByTurns || SharedMemory::kTurns == 1) __syncwarp();
 #pragma unroll
             for (int i = 0; i < (kOwnsRing ? kBlocksOfRow : At::kRing); ++i) {
-                float* to = &of_rows[Turn][lane % 8][(4 * i + lane / 8) * kOwn];
+                float* to = &of_rows[Turn % SharedMemory::kTurns][lane % 8][(4 * i + lane / 8) * kOwn];
                 if constexpr (kOwn == 1) *to = mine[i][0];
                 else if constexpr (kOwnsRing) *reinterpret_cast<float2*>(to) = make_float2(mine[0][i], mine[1][i]);
                 else *reinterpret_cast<float2*>(to) = make_float2(mine[i][0], mine[i][1]);
@@ -123,7 +125,7 @@ struct StreamMultiplier {
 #pragma unroll
             for (int i = 0; i < kOwn; ++i)
                 *reinterpret_cast<float4*>(&own[0][0] + 4 * i) =
-                    *reinterpret_cast<const float4*>(&of_rows[Turn][lane / 4][4 * (part * kOwn + i)]);
+                    *reinterpret_cast<const float4*>(&of_rows[Turn % SharedMemory::kTurns][lane / 4][4 * (part * kOwn + i)]);
         }
     }
 
