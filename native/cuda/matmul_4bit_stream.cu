@@ -14,17 +14,17 @@
 // says which codes a lane holds. Two units of two strips by 128 k per warp are always on their way, 32 KB and statistics per block,
 // across strips too: the loads of the next strips start before the sums of these are added. With up to four rows of x the eight
 // columns are four rows by two blocks of 64 k: one load of x serves both, and each lane applies the statistic of its own block.
-// Nested statistics, and those of blocks above 64, are read and decoded by one lane per row and handed out in shared memory. x lies
-// in shared memory for all of the block's K; where that is too much, or strips are too few for the device, K is split over blocks
-// (matmul_partials.h), by N, K, the device and a power of two above M.
+// Nested statistics, and those of blocks above 64, are read a unit early, decoded by one lane per row, for all units at hand at
+// once, and handed out in shared memory; their codebook lies between the entries of the pair table, with a copy for each lane. x
+// lies in shared memory for all of the block's K; where that is too much, or strips are too few for the device, K is split over
+// blocks (matmul_partials.h), by N, K, the device and a power of two above M.
 //
 // Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested 0.016). In the main loop on sm_90a per weight and lane,
 // as sass_budget.sh counts (accesses are of 32 bits to shared and global memory):
 //                                   issued   integers and permutes   accesses
-//   plain,  up to 4 rows of x        1.47    0.55                    0.72: lookup 0.5, codes 0.125, x 0.0625, statistics 0.03
-//   plain,  5 to 8                   1.48    0.56                    0.75: statistics 0.0625
-//   nested, up to 4, and 5 to 8      1.58    0.58                    0.77 and 0.80
-//   above 64, up to 4, and 5 to 8    1.62    0.57                    0.77 and 0.80
+//   plain,  up to 4 rows of x        1.45    0.53                    0.72: lookup 0.5, codes 0.125, x 0.0625, statistics 0.03
+//   plain,  5 to 8                   1.42    0.51                    0.75: statistics 0.0625
+//   nested, up to 4, and 5 to 8      1.50    0.55                    0.77 and 0.80
 // An H200 reads 31 weights per cycle and multiprocessor, which leaves 1.02 accesses each.
 //
 // Overlap with the kernel before (grid_dependency_wait): a weight may be that kernel's result, as when a quantizer runs just
@@ -188,10 +188,11 @@ __device__ __forceinline__ void multiply(StreamShared<T, Rows, Stride>& shared, 
     constexpr int kStripsOfWarp = kPairsOf<Kind, Rows> * kStripsOfUnit;
     StreamPosition<Kind, kBlocks, kPairsOf<Kind, Rows>> next(weight, K, share.begin + share.first_unit * kUnitDepth, share.end);
     next.seek(first + row_warp * kStripsOfWarp, last - first - row_warp * kStripsOfWarp);
+    next.load_first_statistics(ring, units);
     next.template load_first<0>(ring[0], units);
     if constexpr (At::kRing == 2) next.template load_first<1>(ring[1], units);
 
-    if (weight.is_nested) shared.nested_codebook[threadIdx.x] = weight.statistics.nested_codebook[threadIdx.x];
+    if (weight.is_nested) shared.table.template fill_floats<kStreamThreads>(weight.statistics.nested_codebook);
     const int rows = Rows <= 8 ? static_cast<int>(batch.M) : Rows;
     if (is_first) stage_x<T, Rows>(shared.x(), arguments, rows, share.begin, share.end);
     __syncthreads();
@@ -205,7 +206,7 @@ __device__ __forceinline__ void multiply(StreamShared<T, Rows, Stride>& shared, 
                                                              weight,
                                                              weight.is_nested ? *weight.statistics.nested_offset : 0.0f,
                                                              units,
-                                                             shared.x() + row_of_x * arguments.x_stride + k_of_x * 2,
+                                                             row_of_x * arguments.x_stride + k_of_x * 2,
                                                              shared.of_rows[threadIdx.x / 32]};
     constexpr int kStrips = kStripsOfWarp * At::kRowWarps, kRounds = kStripsOfWarp / At::kStripsPerRound;
 #pragma unroll 1
@@ -245,7 +246,7 @@ __device__ __forceinline__ void multiply_strips(const Arguments& arguments) {
     const MatMul4BitBatch& batch = arguments.batch;
     const int part = static_cast<int>(blockIdx.x);
     const int first = part * arguments.strips + min(part, arguments.longer_parts);
-    const int last = first + arguments.strips + (part < arguments.longer_parts ? 1 : 0);
+    const int last = (part + 1) * arguments.strips + min(part + 1, arguments.longer_parts);
     ptx::grid_dependency_launch();
     int i = weight_of_tile(batch.weights, first);
     if (batch.weights.at[i].custom == nullptr) shared.table.template fill<kStreamThreads>(batch.weights, batch.weights.at[i]);

@@ -44,8 +44,11 @@ inline constexpr int kBlocksOf = Rows <= 4 && Kind != StreamKind::kAny ? 2 : 1;
 template <class T, int Rows, int Stride>
 struct StreamShared {
     PairTable<T, Stride> table;
-    float nested_codebook[256];
-    float of_rows[kStreamWarps][2][kStripsOfUnit * kStripRows][2];  // statistics of the two units that a warp multiplies
+    // Statistics of the units that a warp multiplies next, decoded: [row % 8][block][row / 8][unit]. In rows of 20 neither the
+    // lanes that write a row each nor those that read four conflict. Two places where a warp has two pairs of strips.
+    // Before sm_80, and where blocks have less shared memory, rows of 16 and one place must do.
+    static constexpr int kTurns = Rows == 8 && Stride == 256 ? 2 : 1, kSharedRow = Stride == 256 ? 20 : 16;
+    float of_rows[kStreamWarps][kTurns][8][kSharedRow];
     float sums[StreamShape<Rows>::kPlaces][StreamShape<Rows>::kDepthWarps][Rows][StreamShape<Rows>::kRows + 4];
 
     // Rows of x follow.
@@ -62,31 +65,73 @@ struct StreamMultiplier {
     static constexpr int kPairs = kPairsOf<Kind, Rows>, kStripsOfWarp = kPairs * kStripsOfUnit;
     using Position = StreamPosition<Kind, kBlocks, kPairs>;
     using Totals = float[kStripsOfWarp][kGroups][4];
-    static constexpr int kUnrolled = Kind == StreamKind::kLarge ? 1 : 2;  // rounds of run_pairs(): two would spill registers
+    using Ring = Unit[At::kRing];
+    static constexpr int kBytesOfX = kUnitDepth * 2;  // of a unit, in a row
+    // Where lanes hold rows, the statistics of a lane's four rows: of both units in the ring, if it wants one of each, or of a
+    // unit's blocks.
+    static constexpr int kBlocksOfRow = Kind == StreamKind::kNested ? 2 : 1;
+    static constexpr bool kOwnsRing = At::kRing == 2 && kBlocksOfRow / kBlocks < 2;
+    static constexpr int kOwn = kOwnsRing ? At::kRing : kBlocksOfRow;
+    using Own = float[4][kOwn];
 
     SharedMemory& shared;
     const int32_t x_stride;  // bytes between rows of x in shared memory
     const Weight4Bit& weight;
     const float nested_offset;
-    const int units;                                        // of this warp, in K
-    const unsigned char* first_x;                           // this lane's in its first unit, of the first eight rows
-    float (*const of_rows)[kStripsOfUnit * kStripRows][2];  // this warp's
+    const int units;    // of this warp, in K
+    const int first_x;  // where this lane's bytes of the first eight rows of x begin in its first unit
+    float (*const of_rows)[8][SharedMemory::kSharedRow];  // this warp's
 
-    // Where lanes hold the statistics of a row each, they are decoded once and handed out. With two units on their
-    // way there are two places by turns: what is overwritten was read before the barrier of the unit in between.
-    template <int Place>
-    __device__ __forceinline__ void share_statistics(const Unit& unit) const {
+    // A statistic from its code, in two roundings.
+    template <int Byte>
+    __device__ __forceinline__ float decoded(uint32_t codes, float nested) const {
+        const float value = shared.table.template get_float<Byte>(codes, PairTable<T, Stride>::lane_part());
+        return __fadd_rn(__fmul_rn(value, nested), nested_offset);
+    }
+
+    // Where lanes hold the statistics of a row each, they are decoded once, for all units in the ring, and handed out. With two
+    // places by turns what is overwritten was read before the barrier of the turn in between.
+    template <int Turn = 0, bool ByTurns = false>
+    __device__ __forceinline__ void share_statistics(const Ring& ring) const {
         if constexpr (kHasRowPerLane<Kind>) {
-            if constexpr (At::kRing == 1) __syncwarp();
-            *reinterpret_cast<float2*>(of_rows[Place][threadIdx.x % 32]) =
-                unit.row_statistics(shared.nested_codebook, nested_offset, weight.is_nested);
+            const int lane = static_cast<int>(threadIdx.x) % 32;
+            float mine[At::kRing][kBlocksOfRow];
+#pragma unroll
+            for (int u = 0; u < At::kRing; ++u) {
+                const uint32_t raw = ring[u].raw(0, 0);
+                const float nested = ring[u].nested(0, 0);
+                if constexpr (Kind == StreamKind::kNested)
+                    mine[u][0] = decoded<0>(raw, nested), mine[u][1] = decoded<1>(raw, nested);
+                else mine[u][0] = weight.is_nested ? decoded<0>(raw, nested) : __uint_as_float(raw);
+            }
+            if constexpr (!ByTurns || SharedMemory::kTurns == 1) __syncwarp();
+#pragma unroll
+            for (int i = 0; i < (kOwnsRing ? kBlocksOfRow : At::kRing); ++i) {
+                float* to = &of_rows[Turn % SharedMemory::kTurns][lane % 8][(4 * i + lane / 8) * kOwn];
+                if constexpr (kOwn == 1) *to = mine[i][0];
+                else if constexpr (kOwnsRing) *reinterpret_cast<float2*>(to) = make_float2(mine[0][i], mine[1][i]);
+                else *reinterpret_cast<float2*>(to) = make_float2(mine[i][0], mine[i][1]);
+            }
             __syncwarp();
+        }
+    }
+
+    // A lane's own for the ring's unit `Place`; of both with the first.
+    template <int Place, int Turn = 0>
+    __device__ __forceinline__ void take_statistics(Own& own) const {
+        if constexpr (kHasRowPerLane<Kind> && !(kOwnsRing && Place == 1)) {
+            const int lane = static_cast<int>(threadIdx.x) % 32;
+            const int part = kOwnsRing ? (kBlocksOfRow == 2 ? lane % 4 / 2 : 0) : Place;
+#pragma unroll
+            for (int i = 0; i < kOwn; ++i)
+                *reinterpret_cast<float4*>(&own[0][0] + 4 * i) =
+                    *reinterpret_cast<const float4*>(&of_rows[Turn % SharedMemory::kTurns][lane / 4][4 * (part * kOwn + i)]);
         }
     }
 
     // The 64 codes of a block of a strip as four operands of 16 x 16, and the statistics of this lane's two rows.
     template <int Place>
-    __device__ __forceinline__ void decode(uint32_t (&a)[4][4], float (&statistics)[2], const Unit& unit, int strip,
+    __device__ __forceinline__ void decode(uint32_t (&a)[4][4], float (&statistics)[2], const Unit& unit, const Own& own, int strip,
                                            int block) const {
         const uint32_t lane_part = PairTable<T, Stride>::lane_part();
         const auto& table = shared.table;
@@ -95,12 +140,14 @@ struct StreamMultiplier {
         for (int h = 0; h < 2; ++h) {
             uint2 codes = unit.codes[2 * strip + h][block];
             if constexpr (Kind == StreamKind::kAny) codes = transposed_codes(codes);
+            const int row = 2 * strip + h, of_lane = kBlocks == 2 ? 0 : block;
             if constexpr (kHasRowPerLane<Kind>) {
-                const int lane = static_cast<int>(threadIdx.x) % 32;
-                statistics[h] = of_rows[Place][strip * kStripRows + 8 * h + lane / 4][kBlocks == 2 ? lane % 4 / 2 : block];
+                statistics[h] = own[row][kOwnsRing ? Place : block % kOwn];
+            } else if constexpr (Kind == StreamKind::kPlain) {
+                statistics[h] = __uint_as_float(unit.raw(row, of_lane));
             } else {
-                statistics[h] = unit.statistic(2 * strip + h, kBlocks == 2 ? 0 : block, shared.nested_codebook, nested_offset,
-                                               weight.is_nested);
+                const uint32_t raw = unit.raw(row, of_lane);
+                statistics[h] = weight.is_nested ? decoded<0>(raw, unit.nested(row, of_lane)) : __uint_as_float(raw);
             }
             a[0][h] = table.template get<0>(codes.x, lane_part);
             a[0][h + 2] = table.template get<1>(codes.x, lane_part);
@@ -114,7 +161,8 @@ struct StreamMultiplier {
     }
 
     // This lane's part of eight rows of x by 64 k: four operands of 16 x 8.
-    __device__ __forceinline__ void load_x(uint32_t (&b)[4][2], const unsigned char* x) const {
+    __device__ __forceinline__ void load_x(uint32_t (&b)[4][2], int at) const {
+        const unsigned char* x = shared.x() + at;
         if constexpr (Kind == StreamKind::kAny) {
 #pragma unroll
             for (int step = 0; step < 4; ++step) {
@@ -158,25 +206,26 @@ struct StreamMultiplier {
     }
 
     // totals += the products of `Strips` strips, the first of which is `First`, with a unit and rows of x that have been loaded.
-    template <int Strips, int First>
-    __device__ __forceinline__ void add(Totals& totals, const Unit& unit, const uint32_t (&b)[2][4][2]) const {
-        share_statistics<First / kStripsOfUnit>(unit);
+    template <int Strips, int First, int Turn = 0>
+    __device__ __forceinline__ void add(Totals& totals, const Unit& unit, Own& own, const uint32_t (&b)[2][4][2]) const {
+        take_statistics<First / kStripsOfUnit, Turn>(own);
 #pragma unroll
         for (int block = 0; block < 2; ++block)
 #pragma unroll
             for (int s = 0; s < Strips; ++s) {
                 uint32_t a[4][4];
                 float statistics[2];
-                decode<First / kStripsOfUnit>(a, statistics, unit, s, block);
+                decode<First / kStripsOfUnit>(a, statistics, unit, own, s, block);
                 add(totals[First + s][0], a, b[block], statistics, true);
             }
     }
 
     // The same with x where it lies. Of the two operands the one stays in registers that is larger.
     template <int Strips, int Place>
-    __device__ __forceinline__ void add(Totals& totals, const Unit& unit, const unsigned char* x) const {
+    __device__ __forceinline__ void add(Totals& totals, const Unit& unit, Own& own, int x) const {
+        take_statistics<Place>(own);
         uint32_t b[4][2];
-        share_statistics<Place>(unit);
+        const bool is_second = threadIdx.x & 2;
         if constexpr (kBlocks == 2) load_x(b, x);
 #pragma unroll
         for (int block = 0; block < 2; ++block) {
@@ -186,14 +235,14 @@ struct StreamMultiplier {
                 for (int s = 0; s < Strips; ++s) {
                     uint32_t a[4][4];
                     float statistics[2];
-                    decode<Place>(a, statistics, unit, s, block);
-                    add(totals[s][0], a, b, statistics, kBlocks == 1 || block == static_cast<int>(threadIdx.x) % 4 / 2);
+                    decode<Place>(a, statistics, unit, own, s, block);
+                    add(totals[s][0], a, b, statistics, kBlocks == 1 || (block == 0 ? !is_second : is_second));
                 }
             } else {
                 uint32_t a[Strips][4][4];
                 float statistics[Strips][2];
 #pragma unroll
-                for (int s = 0; s < Strips; ++s) decode<Place>(a[s], statistics[s], unit, s, block);
+                for (int s = 0; s < Strips; ++s) decode<Place>(a[s], statistics[s], unit, own, s, block);
 #pragma unroll
                 for (int group = 0; group < kGroups; ++group) {
                     load_x(b, x + group * 8 * x_stride + block * 128);
@@ -206,68 +255,111 @@ struct StreamMultiplier {
 
     // totals += the products of up to two strips with all units of this warp. The units in `ring` are the first ones, and `next`
     // points to them: a unit that is used up makes room for the one that follows those in the ring, and after the last for the
-    // first ones of the strips from `next_strip` on.
+    // first ones of the strips from `next_strip` on. Statistics of rows per lane are wanted a unit earlier, and loaded earlier.
     template <int Strips>
-    __device__ __forceinline__ void run(Totals& totals, Unit (&ring)[At::kRing], Position& next, int next_strip,
-                                        int next_count) const {
+    __device__ __forceinline__ void run(Totals& totals, Ring& ring, Position& next, int next_strip, int next_count) const {
         if (units == 0) return;
-        const unsigned char* x = first_x;
-        int u = 0;
+        int x = first_x;
+        Own own;
         if constexpr (At::kRing == 1) {
 #pragma unroll 1
-            for (; u + 1 < units; ++u, x += kUnitDepth * 2) {
+            for (int u = 0; u + 1 < units; ++u, x += kBytesOfX) {
                 next.advance(1);
-                add<Strips, 0>(totals, ring[0], x);
+                share_statistics(ring);
+                next.load_statistics(ring[0], 0);
+                add<Strips, 0>(totals, ring[0], own, x);
                 next.template load<Strips>(ring[0], 0);
             }
             next.seek(next_strip, next_count);
-            add<Strips, 0>(totals, ring[0], x);
+            share_statistics(ring);
+            next.load_first_statistics(ring, units);
+            add<Strips, 0>(totals, ring[0], own, x);
             next.template load_first<0>(ring[0], units);
         } else {
+            int u = kHasRowPerLane<Kind> ? 1 - units % 2 : 0;
+            // An odd one first, where that spares the loop to look whether there is a second one. The other kinds lack registers.
+            if (kHasRowPerLane<Kind> && u == 0 && units > 1) {
+                next.advance(1);
+                share_statistics(ring);
+                add<Strips, 0>(totals, ring[0], own, x);
+                ring[0] = ring[1];
+                next.load_statistics(ring[1], 1);
+                next.template load<Strips>(ring[1], 1);
+                x += kBytesOfX;
+                u = 1;
+            }
 #pragma unroll 1
-            for (; u + 2 < units; u += 2, x += 2 * kUnitDepth * 2) {
+            for (; u + 2 < units; x += 2 * kBytesOfX) {
                 next.advance(2);
-                add<Strips, 0>(totals, ring[0], x);
+                share_statistics(ring);
+                next.load_statistics(ring[0], 0);
+                next.load_statistics(ring[1], 1);
+                // Where both count the same, one register does.
+                u = kHasRowPerLane<Kind> ? u + 2 : static_cast<int>(next.unit);
+                const bool has_second = kHasRowPerLane<Kind> || u + 1 < units;
+                add<Strips, 0>(totals, ring[0], own, x);
                 next.template load<Strips>(ring[0], 0);
-                add<Strips, 1>(totals, ring[1], x + kUnitDepth * 2);
-                if (u + 3 < units) next.template load<Strips>(ring[1], 1);
+                add<Strips, 1>(totals, ring[1], own, x + kBytesOfX);
+                if (has_second) next.template load<Strips>(ring[1], 1);
             }
             next.seek(next_strip, next_count);
-            add<Strips, 0>(totals, ring[0], x);
+            share_statistics(ring);
+            next.load_first_statistics(ring, units);
+            add<Strips, 0>(totals, ring[0], own, x);
             next.template load_first<0>(ring[0], units);
-            if (u + 1 < units) add<Strips, 1>(totals, ring[1], x + kUnitDepth * 2);
+            if (kHasRowPerLane<Kind> ? u > 0 : u + 1 < units) add<Strips, 1>(totals, ring[1], own, x + kBytesOfX);
             next.template load_first<1>(ring[1], units);
         }
     }
 
-    // The same for a whole pair of strips and one or two of the other pair: the ring holds a unit of each.
-    template <int Others>
-    __device__ __forceinline__ void run_pairs(Totals& totals, Unit (&ring)[At::kRing], Position& next, int next_strip,
-                                              int next_count) const {
-        if (units == 0) return;
-        const unsigned char* x = first_x;
+    // A unit of two pairs of strips, while the ones `ahead` of `next` are loaded.
+    template <int Others, int Turn>
+    __device__ __forceinline__ void step_pairs(Totals& totals, Ring& ring, const Position& next, int ahead, int x) const {
         uint32_t b[2][4][2];
-#pragma unroll(kUnrolled)
-        for (int u = 1; u < units; ++u, x += kUnitDepth * 2) {
-            next.advance(1);
-            load_x(b[0], x);
-            load_x(b[1], x + 128);
-            add<2, 0>(totals, ring[0], b);
-            next.template load<2>(ring[0], 0);
-            add<Others, 2>(totals, ring[1], b);
-            next.template load<Others, 1>(ring[1], 0);
-        }
-        next.seek(next_strip, next_count);
+        Own own;
+        share_statistics<Turn, true>(ring);
+        next.load_statistics(ring[0], ahead);
+        next.template load_statistics<1>(ring[1], ahead);
         load_x(b[0], x);
         load_x(b[1], x + 128);
-        add<2, 0>(totals, ring[0], b);
+        add<2, 0, Turn>(totals, ring[0], own, b);
+        next.template load<2>(ring[0], ahead);
+        add<Others, 2, Turn>(totals, ring[1], own, b);
+        next.template load<Others, 1>(ring[1], ahead);
+    }
+
+    // The same for a whole pair of strips and one or two of the other pair: the ring holds a unit of each.
+    template <int Others>
+    __device__ __forceinline__ void run_pairs(Totals& totals, Ring& ring, Position& next, int next_strip, int next_count) const {
+        if (units == 0) return;
+        int x = first_x;
+        int u = 2;
+#pragma unroll 1
+        for (; u < units; u += 2, x += 2 * kBytesOfX) {
+            next.advance(2);
+            step_pairs<Others, 0>(totals, ring, next, -1, x);
+            step_pairs<Others, 1>(totals, ring, next, 0, x + kBytesOfX);
+        }
+        if (u == units) {
+            next.advance(1);
+            step_pairs<Others, 0>(totals, ring, next, 0, x);
+            x += kBytesOfX;
+        }
+        uint32_t b[2][4][2];
+        Own own;
+        next.seek(next_strip, next_count);
+        share_statistics(ring);
+        next.load_first_statistics(ring, units);
+        load_x(b[0], x);
+        load_x(b[1], x + 128);
+        add<2, 0>(totals, ring[0], own, b);
         next.template load_first<0>(ring[0], units);
-        add<Others, 2>(totals, ring[1], b);
+        add<Others, 2>(totals, ring[1], own, b);
         next.template load_first<1>(ring[1], units);
     }
 
     // The totals of `count` strips.
-    __device__ __forceinline__ void run(Totals& totals, Unit (&ring)[At::kRing], Position& next, int count, int next_strip,
+    __device__ __forceinline__ void run(Totals& totals, Ring& ring, Position& next, int count, int next_strip,
                                         int next_count) const {
         if constexpr (kPairs == 2) {
             if (count > 3) return run_pairs<2>(totals, ring, next, next_strip, next_count);

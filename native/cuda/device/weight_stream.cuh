@@ -37,102 +37,98 @@ struct StreamUnit {
     // As load() leaves them; nested ones need two words.
     static constexpr int kWords = Kind == StreamKind::kPlain ? kStatistics : kHasRowPerLane<Kind> ? 2 : 4;
     uint2 codes[4][2];  // [row][block]
-    uint32_t statistics[kHasRowPerLane<Kind> ? 1 : 4][kWords];
+    uint32_t statistics[kHasRowPerLane<Kind> ? 1 : 4][kWords] = {};
 
-    // Of row `lane`, where lanes hold rows: the statistics of the two blocks.
-    __device__ __forceinline__ float2 row_statistics(const float* nested_codebook, float nested_offset, bool is_nested) const {
-        static_assert(kHasRowPerLane<Kind>);
-        const uint32_t raw = statistics[0][0];
-        const auto decoded = [&](uint32_t code) {
-            return __fadd_rn(__fmul_rn(nested_codebook[code], __uint_as_float(statistics[0][1])), nested_offset);
-        };
-        if constexpr (Kind == StreamKind::kNested) {
-            return make_float2(decoded(ptx::prmt(raw, 0, 0x4440)), decoded(ptx::prmt(raw, 0, 0x4441)));
-        } else {
-            const float statistic = is_nested ? decoded(raw) : __uint_as_float(raw);
-            return make_float2(statistic, statistic);
-        }
-    }
-
-    // The statistic of a row's block: of its 64 codes, or of this lane's 16; with two blocks, of this lane's.
-    __device__ __forceinline__ float statistic(int row, int block, const float* nested_codebook, float nested_offset,
-                                               bool is_nested) const {
-        if constexpr (Kind == StreamKind::kPlain) {
-            return __uint_as_float(statistics[row][block]);
-        } else {
-            const uint32_t raw = statistics[row][block];
-            if (!is_nested) return __uint_as_float(raw);
-            return __fadd_rn(__fmul_rn(nested_codebook[raw], __uint_as_float(statistics[row][2 + block])), nested_offset);
-        }
+    // Of a row's block, or with rows per lane of this lane's row: the statistic, or its code and the nested statistic.
+    __device__ __forceinline__ uint32_t raw(int row, int block) const { return statistics[row][block]; }
+    __device__ __forceinline__ float nested(int row, int block) const {
+        return __uint_as_float(statistics[row][kHasRowPerLane<Kind> ? 1 : 2 + block]);
     }
 };
 
-// Where a warp loads from next: addresses of the lane's first row, and how many rows the others lie behind it. `Pairs`: of strips
-// that the warp multiplies at a time, one unit for each pair.
+// Where a warp loads from next. Addresses are those of a unit that begins a nested block, so that one count of units from there on
+// serves all of them. `Pairs`: of strips that the warp multiplies at a time, one unit for each pair.
 template <StreamKind Kind, int Blocks, int Pairs>
 struct StreamPosition {
     using Unit = StreamUnit<Kind, Blocks>;
-    static constexpr int kStatisticBytes = Kind == StreamKind::kNested ? 1 : 4;
     static constexpr int kMostStrips = Pairs * kStripsOfUnit;
 
     const Weight4Bit& weight;
     const int64_t K;
-    const float* const nested_absmax;
-    const int nested_shift;
-    const int begin, end;  // k of this warp
-    int strips = 0;        // that there are from here on, up to kMostStrips
-    int k = 0;
-    int64_t element = 0;  // this lane's first one in the first row, for statistics
-    const uint8_t* codes = nullptr;
-    const uint8_t* statistics = nullptr;
-    uint32_t block = 0;                        // of 64 codes, the first one of row `lane`
-    uint32_t other_block = 0;                  // from there to that of the other pair
-    uint32_t rows[2 * kMostStrips];            // elements between the first row and row r
-    uint32_t code_rows[2 * kMostStrips];       // bytes
-    uint32_t statistic_rows[2 * kMostStrips];  // bytes
+    const int begin, end;          // k of this warp
+    int strips = 0;                // that there are from here on, up to kMostStrips
+    uint32_t unit = 0, after = 0;  // counted from the addresses below, and the one after it
+    // Of this lane's codes: an address for each of its rows or, where registers are few, of its first row and units from there.
+    static constexpr bool kHasOneBase = Kind == StreamKind::kPlain || Pairs == 2;
+    uint64_t codes[kHasOneBase ? 1 : 2 * kMostStrips];
+    uint32_t rows[2 * kMostStrips];
+    uint64_t statistics = 0;  // of the first row; where lanes hold rows, of row `lane`, and units from there to the other pair's
+    const float* nested_absmax = nullptr;
+    uint32_t other_row = 0;
+    const int shift, nested_shift;  // from units to statistics, and to nested ones, where lanes hold rows
+    int k = 0;                      // kAny's
+    int64_t elements[2 * kMostStrips];
 
     __device__ __forceinline__ StreamPosition(const Weight4Bit& of, int64_t depth, int first, int last)
         : weight(of),
           K(depth),
-          nested_absmax(of.statistics.nested_absmax),
-          nested_shift(of.statistics.nested_shift),
           begin(first),
-          end(last) {}
+          end(last),
+          shift(Kind == StreamKind::kNested ? 0 : of.statistics.shift - 7),
+          nested_shift(of.statistics.shift - 7 + of.statistics.nested_shift) {}
 
     // To the begin of `count` strips (kMostStrips at most, and none if it is negative). Rows beyond N repeat the last.
     __device__ __forceinline__ void seek(int strip, int count) {
         const int lane = ptx::lane_id();
+        const auto row = [&](int in_strip) {
+            return static_cast<uint32_t>(min(int64_t{strip} * kStripRows + in_strip, weight.N - 1));
+        };
         strips = min(max(count, 0), kMostStrips);
-        k = begin;
-        const int64_t first = min(int64_t{strip} * kStripRows + lane / 4, weight.N - 1);
-        element = first * K + begin + (Blocks == 2 ? lane % 4 / 2 * 64 : Kind == StreamKind::kAny ? lane % 4 * 16 : 0);
-        codes = weight.packed + (first * K + begin) / 2 + lane % 4 * 8;
-        const int64_t mine = min(int64_t{strip} * kStripRows + lane, weight.N - 1);
-        block = static_cast<uint32_t>((mine * K + begin) / 64);
-        other_block = static_cast<uint32_t>(min(int64_t{kStripsOfUnit * kStripRows}, weight.N - 1 - mine) * K / 64);
-        statistics = static_cast<const uint8_t*>(weight.statistics.absmax) +
-                     (Kind == StreamKind::kNested ? block : element / 64 * kStatisticBytes);
+        const uint32_t first = row(lane / 4);
+        const uint64_t absmax = reinterpret_cast<uint64_t>(weight.statistics.absmax);
+        uint64_t from = reinterpret_cast<uint64_t>(weight.packed) + lane % 4 * 8;
+        if constexpr (Kind == StreamKind::kAny) {
+            k = begin;
+            unit = 0;
+            from += begin / 2;
 #pragma unroll
-        for (int r = 0; r < 2 * kMostStrips; ++r) {
-            rows[r] = static_cast<uint32_t>(min(int64_t{8 * r}, weight.N - 1 - first) * K);
-            code_rows[r] = rows[r] / 2;
-            statistic_rows[r] = rows[r] / 64 * kStatisticBytes;
+            for (int r = 0; r < 2 * kMostStrips; ++r) elements[r] = row(lane / 4 + 8 * r) * K + begin + lane % 4 * 16;
+        } else {
+            const auto of_row = static_cast<uint32_t>(K / kUnitDepth);
+            const uint64_t before = static_cast<uint32_t>(begin) / kUnitDepth;
+            unit = 0;
+            if constexpr (Kind == StreamKind::kPlain) {
+                statistics = absmax + (uint64_t{first} * of_row + before) * 8 + (Blocks == 2 ? lane % 4 / 2 * 4 : 0);
+            } else {
+                const uint64_t units = uint64_t{row(lane)} * of_row + before, nested_block = units >> nested_shift;
+                unit = static_cast<uint32_t>(units) & ((1u << nested_shift) - 1);
+                other_row = (row(lane + kStripsOfUnit * kStripRows) - row(lane)) * of_row;
+                nested_absmax = weight.statistics.nested_absmax + nested_block;
+                const uint32_t bytes = Kind == StreamKind::kNested ? 2 : weight.is_nested ? 1 : 4;
+                statistics = absmax + ((units - unit) >> shift) * bytes;
+            }
+#pragma unroll
+            for (int r = 0; r < 2 * kMostStrips; ++r) rows[r] = (row(lane / 4 + 8 * r) - first) * of_row;
+            from += (before - unit) * (kUnitDepth / 2);
         }
+#pragma unroll
+        for (int r = 0; r < (kHasOneBase ? 1 : 2 * kMostStrips); ++r)
+            codes[r] = from + uint64_t{row(lane / 4 + 8 * r)} * static_cast<uint32_t>(K / 2);
+        unit = ptx::opaque(unit);
+        after = ptx::opaque(unit + 1);
     }
 
     __device__ __forceinline__ void advance(int units) {
         k += units * kUnitDepth;
-        element += units * kUnitDepth;
-        block += static_cast<uint32_t>(units * (kUnitDepth / 64));
-        codes += units * (kUnitDepth / 2);
-        statistics += units * (kUnitDepth / 64 * kStatisticBytes);
+        unit = ptx::opaque(unit + static_cast<uint32_t>(units));
+        after = ptx::opaque(after + static_cast<uint32_t>(units));
     }
 
-    // The unit of `Strips` strips of a pair that is `ahead` units from here.
+    // The unit of `Strips` strips of a pair that is `ahead` units from here, without the statistics of rows per lane.
     template <int Strips, int Pair = 0>
-    __device__ __forceinline__ void load(Unit& unit, int ahead) const {
+    __device__ __forceinline__ void load(Unit& to, int ahead) const {
 #pragma unroll
-        for (int r = 0; r < 2 * Strips; ++r) load_row(unit, r, 4 * Pair + r, ahead);
+        for (int r = 0; r < 2 * Strips; ++r) load_row(to, r, 4 * Pair + r, ahead);
     }
 
     // The first or the second unit to be multiplied: of more than two strips the second one is the other pair's, else the next in
@@ -148,61 +144,73 @@ struct StreamPosition {
         }
     }
 
+    // Where lanes hold rows: the statistics of the unit of pair `Pair`. Two blocks in a row share the nested statistic.
+    template <int Pair = 0>
+    __device__ __forceinline__ void load_statistics(Unit& to, int ahead) const {
+        if constexpr (kHasRowPerLane<Kind>) {
+            const uint32_t here = unit + (Pair == 0 ? 0 : other_row);
+            const uint32_t there = Pair == 0 && ahead == 1 ? after : here + static_cast<uint32_t>(ahead);
+            // Ordinary loads are coherent too, and the compiler may place them, which saves registers.
+            if constexpr (Kind == StreamKind::kNested) {
+                to.statistics[0][0] = reinterpret_cast<const uint16_t*>(statistics + uint64_t{here} * 2)[ahead];
+                to.statistics[0][1] = __float_as_uint(nested_absmax[there >> nested_shift]);
+            } else if (weight.is_nested) {
+                to.statistics[0][0] = reinterpret_cast<const uint8_t*>(statistics)[there >> shift];
+                to.statistics[0][1] = __float_as_uint(nested_absmax[there >> nested_shift]);
+            } else {
+                to.statistics[0][0] = reinterpret_cast<const uint32_t*>(statistics)[there >> shift];
+            }
+        }
+    }
+
+    // Of the first units to be multiplied, as load_first() loads them.
+    template <int Ring>
+    __device__ __forceinline__ void load_first_statistics(Unit (&ring)[Ring], int units) const {
+        if (strips == 0 || units == 0) return;
+        load_statistics(ring[0], 0);
+        if constexpr (Ring == 2) {
+            if (Pairs == 2 && strips > kStripsOfUnit) load_statistics<Pairs - 1>(ring[1], 0);
+            else if (units > 1) load_statistics(ring[1], 1);
+        }
+    }
+
    private:
-    __device__ __forceinline__ void load_row(Unit& unit, int r, int row, int ahead) const {
+    __device__ __forceinline__ void load_row(Unit& to, int r, int row, int ahead) const {
+        const uint32_t here = kHasOneBase && row > 0 ? unit + rows[row] : unit;
+        const auto* from = reinterpret_cast<const uint2*>(codes[kHasOneBase ? 0 : row] + uint64_t{here} * (kUnitDepth / 2)) +
+                           ahead * (kUnitDepth / 16);
         if constexpr (Kind == StreamKind::kAny) {
-            load_any(unit, r, row, ahead);
+            load_any(to, from, r, row, ahead);
         } else {
-            const auto* from = reinterpret_cast<const uint2*>(codes + code_rows[row] + ahead * (kUnitDepth / 2));
-            unit.codes[r][0] = ptx::load_coherent_streaming<256>(from);
-            unit.codes[r][1] = ptx::load_coherent_streaming<256>(from + 4);
-            if constexpr (kHasRowPerLane<Kind>) {
-                if (r == 0) load_row_statistics(unit, row == 0 ? 0 : other_block, ahead);
-            } else if constexpr (Blocks == 2) {
-                unit.statistics[r][0] =
-                    ptx::load_coherent(reinterpret_cast<const uint32_t*>(statistics + statistic_rows[row]) + ahead * 2);
-            } else {
-                const uint2 pair = ptx::load_coherent(reinterpret_cast<const uint2*>(statistics + statistic_rows[row]) + ahead);
-                unit.statistics[r][0] = pair.x;
-                unit.statistics[r][1] = pair.y;
+            to.codes[r][0] = ptx::load_coherent_streaming<256>(from);
+            to.codes[r][1] = ptx::load_coherent_streaming<256>(from + 4);
+            if constexpr (Kind == StreamKind::kPlain) {
+                const auto* at = reinterpret_cast<const uint2*>(statistics + uint64_t{here} * 8) + ahead;
+                if constexpr (Blocks == 2) {
+                    to.statistics[r][0] = ptx::load_coherent(reinterpret_cast<const uint32_t*>(at));
+                } else {
+                    const uint2 pair = ptx::load_coherent(at);
+                    to.statistics[r][0] = pair.x;
+                    to.statistics[r][1] = pair.y;
+                }
             }
         }
     }
 
-    // Of row `lane` of the unit, where lanes hold rows. Two blocks in a row share the nested statistic.
-    __device__ __forceinline__ void load_row_statistics(Unit& unit, uint32_t further, int ahead) const {
-        const uint32_t of_64 = block + further + static_cast<uint32_t>(ahead * (kUnitDepth / 64));
-        if constexpr (Kind == StreamKind::kNested) {
-            // Ordinary loads are coherent too, and the compiler may place them, which saves the registers that would be spilled.
-            unit.statistics[0][0] = reinterpret_cast<const uint16_t*>(statistics + further)[ahead];
-            unit.statistics[0][1] = __float_as_uint(nested_absmax[of_64 >> nested_shift]);
-        } else {
-            const Statistics& of = weight.statistics;
-            const uint32_t at = of_64 >> (of.shift - 6);
-            if (weight.is_nested) {
-                unit.statistics[0][0] = ptx::load_coherent(static_cast<const uint8_t*>(of.absmax) + at);
-                unit.statistics[0][1] = __float_as_uint(ptx::load_coherent(nested_absmax + (at >> nested_shift)));
-            } else {
-                unit.statistics[0][0] = ptx::load_coherent(static_cast<const uint32_t*>(of.absmax) + at);
-            }
-        }
-    }
-
-    __device__ __forceinline__ void load_any(Unit& unit, int r, int row, int ahead) const {
+    __device__ __forceinline__ void load_any(Unit& to, const uint2* from, int r, int row, int ahead) const {
         const Statistics& of = weight.statistics;
-        const auto* from = reinterpret_cast<const uint2*>(codes + code_rows[row] + ahead * (kUnitDepth / 2));
 #pragma unroll
         for (int b = 0; b < 2; ++b) {
-            const int further = ahead * kUnitDepth + b * 64;
-            const bool exists = k + further + static_cast<int>(threadIdx.x) % 4 * 16 < end;
-            const int64_t block = (element + rows[row] + further) >> of.shift;
-            unit.codes[r][b] = exists ? ptx::load_coherent_streaming<128>(from + 4 * b) : uint2{};
+            const int further = k - begin + ahead * kUnitDepth + b * 64;
+            const bool exists = begin + further + static_cast<int>(threadIdx.x) % 4 * 16 < end;
+            const int64_t block = (elements[row] + further) >> of.shift;
+            to.codes[r][b] = exists ? ptx::load_coherent_streaming<128>(from + 4 * b) : uint2{};
             if (weight.is_nested) {
-                unit.statistics[r][b] = exists ? ptx::load_coherent(static_cast<const uint8_t*>(of.absmax) + block) : 0;
-                unit.statistics[r][2 + b] =
+                to.statistics[r][b] = exists ? ptx::load_coherent(static_cast<const uint8_t*>(of.absmax) + block) : 0;
+                to.statistics[r][2 + b] =
                     exists ? __float_as_uint(ptx::load_coherent(of.nested_absmax + (block >> of.nested_shift))) : 0;
             } else {
-                unit.statistics[r][b] = exists ? ptx::load_coherent(static_cast<const uint32_t*>(of.absmax) + block) : 0;
+                to.statistics[r][b] = exists ? ptx::load_coherent(static_cast<const uint32_t*>(of.absmax) + block) : 0;
             }
         }
     }

@@ -23,7 +23,7 @@ double rounded_table_value(float value, int64_t quant_type, float largest, DType
     float scale = 1;
     if (quant_type == HALFBYTE_QUANT_TYPE_NF4) scale = dtype == DType::kFloat16 ? 1.3661918640136719f : 1.4367141723632812f;
     else if (quant_type == HALFBYTE_QUANT_TYPE_FP4) scale = 1.5f;
-    else if (dtype == DType::kFloat16) scale = std::ldexp(1.0f, 13 - std::ilogb(largest));
+    else if (dtype == DType::kFloat16 && largest > 0) scale = std::ldexp(1.0f, 13 - std::ilogb(largest));
     return test::round_to(dtype, value * scale) / static_cast<double>(scale);
 }
 
@@ -158,6 +158,41 @@ TEST(matmul_4bit_stream_of_large_activations) {
     for (const int64_t K : {80, 128}) check({2, K, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, DType::kBFloat16, spoil);
 }
 
+// Tables with values that the type holds badly, whatever their scale: sums with such values are made from the definition. The first
+// value, which no code names, takes part in the choice of the scale.
+TEST(matmul_4bit_stream_of_extreme_tables) {
+    const auto table = [](float first, float step) {
+        std::vector<float> values = {first};
+        for (int i = 1; i < 16; ++i) values.push_back(static_cast<float>(i - 8) * step);
+        return values;
+    };
+    const Spoil enlarge = [](std::vector<double>& x, int64_t) {
+        for (double& value : x) value = test::round_to(DType::kBFloat16, static_cast<float>(value * 1e38));
+    };
+    struct Extreme {
+        std::vector<float> values;
+        bool is_bad_float16, is_bad_bfloat16;
+        Spoil spoil = nullptr;
+    };
+    for (const Extreme& extreme : {Extreme{table(3e38f, 0.1f), true, false}, Extreme{table(30000, 1.7e-6f), true, false},
+                                   Extreme{table(1, 0.1f), false, false}, Extreme{table(0, 1e36f), false, false},
+                                   Extreme{table(1e-39f, 1.3e-39f), true, true, enlarge},
+                                   Extreme{table(3e38f, 1.3e-40f), true, true, enlarge}, Extreme{table(0, 0), false, false}})
+        for (const DType dtype : kTypes)
+            for (const int64_t M : {2, 7, 12}) {
+                if (dtype == DType::kFloat16 && extreme.spoil != nullptr) continue;  // x has no values as large
+                Format4Bit format{HALFBYTE_QUANT_TYPE_CUSTOM, 64, false};
+                format.custom = extreme.values;
+                const Product product = multiply({M, 256, {40}, {format}}, dtype, 7, extreme.spoil)[0];
+                const bool is_bad = dtype == DType::kFloat16 ? extreme.is_bad_float16 : extreme.is_bad_bfloat16;
+                const std::string wrong = test::first_wrong(product.y, is_bad ? product.exact : product.own, 256, dtype);
+                if (!wrong.empty())
+                    test::fail(__FILE__, __LINE__,
+                               "M=" + std::to_string(M) + " dtype " + std::to_string(static_cast<int>(dtype)) + " table of " +
+                                   std::to_string(extreme.values[0]) + " and " + std::to_string(extreme.values[9]) + ": " + wrong);
+            }
+}
+
 TEST(matmul_4bit_stream_of_tiny_activations) {
     const Spoil spoil = [](std::vector<double>& x, int64_t) {
         for (double& value : x) value = test::round_to(DType::kBFloat16, static_cast<float>(value * 1e-38));
@@ -217,6 +252,23 @@ TEST(matmul_4bit_stream_without_conflicts) {
                 EXPECT_EQUAL(count.bank_conflicts, 0);
                 EXPECT_EQUAL(count.mma, 64 / 16 * ((M + 7) / 8) * 1024 / 16);
                 EXPECT_EQUAL(count.permutes, 64 * 1024 / 2 / 32);
+            }
+        }
+}
+
+// Nested statistics are decoded once per warp and handed out: one lookup per statistic, and no conflict either.
+TEST(matmul_4bit_stream_of_nested_statistics_without_conflicts) {
+    test::run_in_order({});
+    for (const DType dtype : kTypes)
+        for (const int64_t M : {4, 8}) {
+            halfbyte::emulation::start_counting();
+            check({M, 2048, {64}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype);
+            const auto counts = halfbyte::emulation::stop_counting();
+            EXPECT(!counts.empty());
+            for (const auto& [kernel, count] : counts) {
+                if (kernel.find("matmul_4bit_stream_kernel") == std::string::npos) continue;
+                EXPECT_EQUAL(count.bank_conflicts, 0);
+                EXPECT_EQUAL(count.permutes, 64 * 2048 / 2 / 32 + 64 * 2048 / 64 / 32);
             }
         }
 }

@@ -164,6 +164,7 @@ struct Format4Bit {
     bool nested = false;
     int64_t skew = 0;                // bytes by which the codes lie off their alignment
     bool first_is_infinite = false;  // of the caller's own table; no code names it
+    std::vector<float> custom = {};  // the caller's own table, if not random; no code names its first value
 };
 
 // Every table, statistics of both kinds, and blocks of all sizes that matter.
@@ -192,7 +193,7 @@ class RandomWeight4Bit {
         std::vector<uint8_t> packed(static_cast<size_t>(format.skew + halfbyte::packed_bytes(n))), indices(blocks);
         for (uint8_t& byte : packed) byte = static_cast<uint8_t>(random.next());
         for (uint8_t& index : indices) index = static_cast<uint8_t>(random.next());
-        if (format.first_is_infinite)
+        if (format.first_is_infinite || !format.custom.empty())
             for (uint8_t& byte : packed) byte = static_cast<uint8_t>(byte | (byte >> 4 == 0) << 4 | ((byte & 15) == 0));
         std::vector<float> absmax(blocks), nested(static_cast<size_t>(halfbyte::ceil_div(static_cast<int64_t>(blocks), 256)));
         for (float& value : absmax) value = random.uniform() * 3;
@@ -200,6 +201,7 @@ class RandomWeight4Bit {
         if (blocks > 1) absmax[1] = 0;
         std::vector<float> map(halfbyte::dynamic_signed().begin(), halfbyte::dynamic_signed().end()), offset = {0.7f}, custom(16);
         for (float& value : custom) value = random.uniform() * 1e4f;
+        if (!format.custom.empty()) custom = format.custom;
         if (format.first_is_infinite) custom[0] = std::numeric_limits<float>::infinity();
 
         weight_.N = N;

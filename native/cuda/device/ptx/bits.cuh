@@ -23,6 +23,13 @@ __device__ __forceinline__ uint32_t lop3(uint32_t a, uint32_t b, uint32_t c) {
     return result;
 }
 
+// The value, and no instruction: the compiler does not see where it is from. Addresses that it would step along with the value in
+// additions of their own, two instructions each, are multiples of it then, which take one.
+__device__ __forceinline__ uint32_t opaque(uint32_t value) {
+    asm("" : "+r"(value));
+    return value;
+}
+
 // This thread's number in its warp, read where it is wanted: what follows from it is not kept in a register from further above.
 __device__ __forceinline__ int lane_id() {
     int lane;
