@@ -5,7 +5,7 @@
 // in the environment, read once, or ask_for_kernel() from a test or a benchmark. A kernel that was asked for and cannot take the
 // shape makes the operation fail with cudaErrorNotSupported: nobody measures another kernel by mistake. What a kernel decides by
 // itself can be asked for in the same way: the rows of a tile as kernel "64" of "wgmma_tile", the parts of K as kernel "2" of
-// "stream_splits".
+// "stream_splits", and a launch of its own that adds their sums as kernel "partials" of "stream_sums".
 #pragma once
 
 #include <algorithm>

@@ -76,7 +76,7 @@ const Kernel kKernels[] = {
      .workspace = partial_sums<matmul_4bit_wgmma_splits>,
      .run = matmul_4bit_wgmma},
     {.name = "stream",
-     // It counts the elements of 32 rows of a weight in 32 bits, and the parts of K, which may be 512 deep, along y of the grid.
+     // It counts the elements of 32 rows of a weight in 32 bits.
      .can =
          [](const MatMul4Bit& op, int architecture) {
              return is_16_bit(op) && has_tensor_type(op, architecture) && op.M <= kStreamMost && op.K > 0 && op.K % 16 == 0 &&
@@ -91,7 +91,7 @@ const Kernel kKernels[] = {
          },
      .rows_of_tile = kStreamTile,
      .splits = matmul_4bit_stream_splits,
-     .workspace = partial_sums<matmul_4bit_stream_splits>,
+     .workspace = partial_sums<matmul_4bit_stream_partials>,
      .run = matmul_4bit_stream},
     {.name = "rows",
      .can = [](const MatMul4Bit& op, int) { return op.M <= kRowsMost; },

@@ -60,6 +60,7 @@ inline constexpr int64_t kRowsMost = 4;        // rows of x that one warp multip
 cudaError_t matmul_4bit_stream(const MatMul4BitBatch& batch, cudaStream_t stream);
 bool matmul_4bit_stream_can(const MatMul4Bit& op);
 int64_t matmul_4bit_stream_splits(const MatMul4Bit& op);
+int64_t matmul_4bit_stream_partials(const MatMul4Bit& op);  // of these, how many go to the workspace: 1 if none does
 cudaError_t matmul_4bit_rows(const MatMul4BitBatch& batch, cudaStream_t stream);
 cudaError_t matmul_4bit_mma(const MatMul4BitBatch& batch, cudaStream_t stream);
 int64_t matmul_4bit_mma_splits(const MatMul4Bit& op);

@@ -15,9 +15,12 @@
 // across strips too: the loads of the next strips start before the sums of these are added. With up to four rows of x the eight
 // columns are four rows by two blocks of 64 k: one load of x serves both, and each lane applies the statistic of its own block.
 // Nested statistics, and those of blocks above 64, are read a unit early, decoded by one lane per row, for all units at hand at
-// once, and handed out in shared memory; their codebook lies between the entries of the pair table, with a copy for each lane. x
-// lies in shared memory for all of the block's K; where that is too much, or strips are too few for the device, K is split over
-// blocks (matmul_partials.h), by N, K, the device and a power of two above M.
+// once, and handed out in shared memory; their codebook lies between the entries of the pair table, with a copy for each lane.
+//
+// x lies in shared memory for all of the block's K; where that is too much, or strips are too few for the device, K is split over
+// blocks, by N, K, the device and a power of two above M. Two, four or eight such blocks are a cluster where there are clusters,
+// and add their sums in shared memory (cluster_sums.cuh); else the sums go to memory and another launch adds them
+// (matmul_partials.h). The order of the sum is the same.
 //
 // Bytes per weight, block size 64: 0.5 packed + 0.0625 statistics (nested 0.016). In the main loop on sm_90a per weight and lane,
 // as sass_budget.sh counts (accesses are of 32 bits to shared and global memory):
@@ -31,7 +34,8 @@
 // before, and its writes are visible only after the wait, and to coherent loads. So nothing is read ahead of it: the table, which
 // is no one's result, is prepared, and the first units of each warp, 4 KB and statistics, are brought into the second-level cache.
 // That is a hint and cannot be wrong, because writes go through that cache, and what was brought too early is overwritten there.
-#include <bit>
+#include <algorithm>
+#include <atomic>
 #include <type_traits>
 
 #include "core/formats.h"
@@ -39,9 +43,8 @@
 #include "cuda/device/ptx.cuh"
 #include "cuda/device/smem.cuh"
 #include "cuda/device/stream_multiplier.cuh"
-#include "cuda/kernel_choice.h"
 #include "cuda/matmul_4bit.h"
-#include "cuda/matmul_device.h"
+#include "cuda/matmul_4bit_stream.h"
 #include "cuda/matmul_partials.h"
 
 namespace halfbyte::cuda {
@@ -58,10 +61,31 @@ struct Arguments {
     MatMul4BitBatch batch;
     int64_t columns;
     int32_t strips, longer_parts;  // of a block, and how many of the first ones have one more
-    int32_t depth;                 // of a split
+    int32_t units, deeper_splits;  // of 128 k: of a split, and how many of the first ones have one more
     int32_t x_stride;              // bytes between rows of x in shared memory
     bool x_is_aligned;
+    bool has_clusters;  // of the splits of a part
 };
+
+// k of this block.
+struct Depth {
+    int begin, end;
+
+    __device__ __forceinline__ explicit Depth(const Arguments& arguments) {
+        const int split = static_cast<int>(blockIdx.x);
+        begin = (split * arguments.units + min(split, arguments.deeper_splits)) * kUnitDepth;
+        const int units = arguments.units + (split < arguments.deeper_splits ? 1 : 0);
+        end = static_cast<int>(min(arguments.batch.weights.K, static_cast<int64_t>(begin) + units * kUnitDepth));
+    }
+};
+
+__device__ __forceinline__ bool has_clusters(const Arguments& arguments) { return ptx::since(90) && arguments.has_clusters; }
+
+template <class T, int Rows, int Stride>
+__device__ __forceinline__ HandOver<Rows>& hand_over(StreamShared<T, Rows, Stride>& shared, const Arguments& arguments, int place) {
+    const int rows = Rows <= 8 ? static_cast<int>(arguments.batch.M) : Rows;
+    return reinterpret_cast<HandOver<Rows>*>(shared.x() + rows * arguments.x_stride)[place];
+}
 
 // Bytes between rows of x in shared memory. Lanes 4g + t read 16 bytes at 32t of row g, eight at a time: with rows an odd multiple
 // of 16 bytes apart they touch all banks once.
@@ -109,32 +133,67 @@ __device__ __forceinline__ float sum_by_definition(const MatMul4BitBatch& batch,
     return sum;
 }
 
-template <class T, int Rows, int Stride>
-__device__ __forceinline__ void store_sums(StreamShared<T, Rows, Stride>& shared, const Arguments& arguments, int i, int strip,
-                                           int last_strip, int place) {
+// Strips whose sums meet, the `turn`th of a block's: those of weight i from `strip` on, as far as `last`.
+template <int Rows>
+struct Round {
     using At = StreamShape<Rows>;
-    const MatMul4BitBatch& batch = arguments.batch;
-    const Weight4Bit& weight = batch.weights.at[i];
-    const int64_t begin = static_cast<int64_t>(blockIdx.y) * arguments.depth, end = min(batch.weights.K, begin + arguments.depth);
-    const float scale = scale_of_table<T>(weight);
-    const int first_m = static_cast<int>(blockIdx.z) * Rows, rows_of_x = min(static_cast<int>(batch.M) - first_m, Rows);
-#pragma unroll 1
-    for (int at = static_cast<int>(threadIdx.x); at < At::kRows * rows_of_x; at += kStreamThreads) {
-        const int row = at % At::kRows, column = at / At::kRows, m = first_m + column;
+    const MatMul4BitBatch& batch;
+    int i, strip, last, turn;
+
+    __device__ __forceinline__ int first_m() const { return static_cast<int>(blockIdx.z) * Rows; }
+    __device__ __forceinline__ int count() const { return At::kRows * min(static_cast<int>(batch.M) - first_m(), Rows); }
+
+    // An element of y, by its number; it may not exist.
+    struct Element {
+        int row, column;  // of the sums
+        int m;
+        int64_t n;
+        bool exists;
+    };
+    __device__ __forceinline__ Element element(int at) const {
+        const int row = at % At::kRows, column = at / At::kRows;
         // Rows of a warp lie together: in each round its first strips, or the second ones.
         const int of_warp = row / (kStripRows * At::kStripsPerRound), in_warp = row % (kStripRows * At::kStripsPerRound);
         const int64_t n = int64_t{strip + of_warp * kStripsOfUnit} * kStripRows + in_warp;
-        if (n >= min(weight.N, int64_t{last_strip} * kStripRows)) continue;
+        return {row, column, first_m() + column, n, n < min(batch.weights.at[i].N, int64_t{last} * kStripRows)};
+    }
+};
+
+// The sums of this block: to y, or to the block that adds those of all splits, or to the partial sums.
+template <class T, int Rows, int Stride>
+__device__ __forceinline__ void store_sums(StreamShared<T, Rows, Stride>& shared, const Arguments& arguments,
+                                           const Round<Rows>& round) {
+    using At = StreamShape<Rows>;
+    const MatMul4BitBatch& batch = arguments.batch;
+    const Weight4Bit& weight = batch.weights.at[round.i];
+    const Depth depth(arguments);
+    const float scale = scale_of_table<T>(weight);
+#pragma unroll 1
+    for (int at = static_cast<int>(threadIdx.x); at < round.count(); at += kStreamThreads) {
+        const auto [row, column, m, n, exists] = round.element(at);
+        if (!exists) continue;
         float sum = 0;
 #pragma unroll
-        for (int w = 0; w < At::kDepthWarps; ++w) sum += shared.sums[place][w][column][row];
+        for (int w = 0; w < At::kDepthWarps; ++w) sum += shared.sums[round.turn % At::kPlaces][w][column][row];
         sum /= scale;
         // Infinite statistics, and sums whose terms overflow but not their products with the statistic.
-        if (!(fabsf(sum) < INFINITY)) sum = sum_by_definition<T>(batch, weight, m, n, begin, end);
-        if (gridDim.y > 1)
-            batch.partials[(static_cast<int64_t>(blockIdx.y) * batch.M + m) * arguments.columns + batch.columns[i] + n] = sum;
-        else store<T>(batch.outputs[i], m, n, sum);
+        if (!(fabsf(sum) < INFINITY)) sum = sum_by_definition<T>(batch, weight, m, n, depth.begin, depth.end);
+        if (gridDim.x == 1) store<T>(batch.outputs[round.i], m, n, sum);
+        else if (has_clusters(arguments)) hand_over(shared, arguments, round.turn % kHandOvers<Rows>).hand_over(at, sum);
+        else
+            batch.partials[(static_cast<int64_t>(blockIdx.x) * batch.M + m) * arguments.columns + batch.columns[round.i] + n] = sum;
     }
+}
+
+// What this block adds of the sums of its cluster.
+template <class T, int Rows, int Stride>
+__device__ __forceinline__ void add_sums(StreamShared<T, Rows, Stride>& shared, const Arguments& arguments,
+                                         const Round<Rows>& round) {
+    const auto& sums = hand_over(shared, arguments, round.turn % kHandOvers<Rows>);
+    sums.template for_each_mine<kStreamThreads>(round.count(), [&](unsigned at) {
+        const auto element = round.element(static_cast<int>(at));
+        if (element.exists) store<T>(arguments.batch.outputs[round.i], element.m, element.n, sums.total(at));
+    });
 }
 
 // What this warp multiplies of a block's strips and of its part of K.
@@ -149,8 +208,8 @@ struct Share {
         // By way of a shuffle the compiler knows that a warp's number, and what follows from it, is the same for all its lanes.
         const int warp = __shfl_sync(0xffffffffu, static_cast<int>(threadIdx.x) / 32, 0);
         depth_warp = warp % At::kDepthWarps, row_warp = warp / At::kDepthWarps;
-        begin = static_cast<int>(blockIdx.y) * arguments.depth;
-        end = static_cast<int>(min(arguments.batch.weights.K, static_cast<int64_t>(begin) + arguments.depth));
+        const Depth depth(arguments);
+        begin = depth.begin, end = depth.end;
         const int of_block = (end - begin + kUnitDepth - 1) / kUnitDepth;
         first_unit = of_block * depth_warp / At::kDepthWarps;
         units = of_block * (depth_warp + 1) / At::kDepthWarps - first_unit;
@@ -177,8 +236,14 @@ __device__ __forceinline__ void multiply(StreamShared<T, Rows, Stride>& shared, 
     const Weight4Bit& weight = batch.weights.at[i];
     const Share<Rows> share(arguments);
     const int64_t K = batch.weights.K;
-    const int row_warp = share.row_warp, depth_warp = share.depth_warp, units = share.units;
+    const int row_warp = share.row_warp, units = share.units;
 
+    // This block has begun, or has read what it was handed of the weight before.
+    if (has_clusters(arguments)) {
+        __syncwarp();
+        if (is_first) ptx::cluster_arrive_relaxed();
+        else ptx::cluster_arrive();
+    }
     // The first weight's own table is there, and the others' if it is the same.
     const Weight4Bit& before = batch.weights.at[is_first ? i : i - 1];
     const bool has_table = is_first ? weight.custom == nullptr : weight.custom == before.custom && weight.is_fp4 == before.is_fp4;
@@ -196,29 +261,33 @@ __device__ __forceinline__ void multiply(StreamShared<T, Rows, Stride>& shared, 
     const int rows = Rows <= 8 ? static_cast<int>(batch.M) : Rows;
     if (is_first) stage_x<T, Rows>(shared.x(), arguments, rows, share.begin, share.end);
     __syncthreads();
+    if (has_clusters(arguments)) ptx::cluster_wait();
 
     // Columns of the product that nobody asked for are the last one's, and are not stored.
     const int column = ptx::lane_id() / 4, t = ptx::lane_id() % 4, row_of_x = min(kBlocks == 2 ? column % 4 : column, rows - 1);
     const int k_of_x =
         share.first_unit * kUnitDepth + (kBlocks == 2 ? column / 4 * 64 : 0) + t * (Kind == StreamKind::kAny ? 4 : 16);
-    const StreamMultiplier<Kind, T, Rows, Stride> multiplier{shared,
-                                                             arguments.x_stride,
-                                                             weight,
-                                                             weight.is_nested ? *weight.statistics.nested_offset : 0.0f,
-                                                             units,
-                                                             row_of_x * arguments.x_stride + k_of_x * 2,
-                                                             shared.of_rows[threadIdx.x / 32]};
+    const StreamMultiplier<Kind, T, Rows, Stride> multiplier{shared, arguments.x_stride,
+                                                             weight, weight.is_nested ? *weight.statistics.nested_offset : 0.0f,
+                                                             units,  row_of_x * arguments.x_stride + k_of_x * 2,
+                                                             last,   shared.of_rows[threadIdx.x / 32]};
     constexpr int kStrips = kStripsOfWarp * At::kRowWarps, kRounds = kStripsOfWarp / At::kStripsPerRound;
+    const auto round_of = [&](int turn) {
+        const int strip = first + turn / kRounds * kStrips + turn % kRounds * At::kStripsPerRound;
+        return Round<Rows>{batch, static_cast<int>(ptx::opaque_here(static_cast<uint32_t>(i))), strip, last, turn};
+    };
 #pragma unroll 1
     for (int strip = first; strip < last; strip += kStrips) {
         const int lane = ptx::lane_id();
         float totals[kStripsOfWarp][At::kGroups][4] = {};
-        const int mine = strip + row_warp * kStripsOfWarp, next_strip = mine + kStrips;
-        multiplier.run(totals, ring, next, last - mine, next_strip, last - next_strip);
+        const int mine = strip + row_warp * kStripsOfWarp;
+        multiplier.run(totals, ring, next, mine, mine + kStrips);
+        // Asked for anew where two blocks share a multiprocessor's registers: they are short in the products.
+        const int depth_warp = Rows <= 4 ? static_cast<int>(ptx::opaque_here(threadIdx.x)) / 32 : share.depth_warp;
 #pragma unroll
         for (int round = 0; round < kRounds; ++round) {
             if (kPairsOf<Kind, Rows> == 2 && strip + round * At::kStripsPerRound >= last) break;
-            const int place = ((strip - first) / kStrips * kRounds + round) % At::kPlaces;
+            const int turn = (strip - first) / kStrips * kRounds + round, place = turn % At::kPlaces;
 #pragma unroll
             for (int s = 0; s < At::kStripsPerRound; ++s)
 #pragma unroll
@@ -232,40 +301,55 @@ __device__ __forceinline__ void multiply(StreamShared<T, Rows, Stride>& shared, 
                         if (m < rows) shared.sums[place][depth_warp][m][row] = total;
                     }
             __syncthreads();
-            store_sums(shared, arguments, i, strip + round * At::kStripsPerRound, last, place);
+            store_sums<T>(shared, arguments, round_of(turn));
+            if (has_clusters(arguments)) {
+                cluster_meet();
+                add_sums<T>(shared, arguments, round_of(turn));
+                if constexpr (kHandOvers<Rows> == 1) cluster_meet();  // the place is free when all have read it
+            }
             // With two places by turns, what is overwritten next was read before the barrier above.
             if constexpr (At::kPlaces == 1) __syncthreads();
         }
     }
 }
 
+// Of all weights together, those of this block. Asked for anew for each weight: registers are short in between.
+struct Strips {
+    int first, last;
+
+    __device__ __forceinline__ explicit Strips(const Arguments& arguments) {
+        const int part = static_cast<int>(ptx::opaque_here(blockIdx.y));
+        first = part * arguments.strips + min(part, arguments.longer_parts);
+        last = (part + 1) * arguments.strips + min(part + 1, arguments.longer_parts);
+    }
+};
+
 // The strips of this block, weight by weight.
 template <StreamKind Kind, class T, int Rows, int Stride>
 __device__ __forceinline__ void multiply_strips(const Arguments& arguments) {
     auto& shared = shared_memory<StreamShared<T, Rows, Stride>>();
     const MatMul4BitBatch& batch = arguments.batch;
-    const int part = static_cast<int>(blockIdx.x);
-    const int first = part * arguments.strips + min(part, arguments.longer_parts);
-    const int last = (part + 1) * arguments.strips + min(part + 1, arguments.longer_parts);
     ptx::grid_dependency_launch();
-    int i = weight_of_tile(batch.weights, first);
+    const Strips of_block(arguments);
+    int i = weight_of_tile(batch.weights, of_block.first);
     if (batch.weights.at[i].custom == nullptr) shared.table.template fill<kStreamThreads>(batch.weights, batch.weights.at[i]);
-    prefetch_first<kPairsOf<Kind, Rows>, Rows>(arguments, batch.weights.at[i], first, last);
+    prefetch_first<kPairsOf<Kind, Rows>, Rows>(arguments, batch.weights.at[i], of_block.first, of_block.last);
     ptx::grid_dependency_wait();
 
 #pragma unroll 1
-    for (int strip = first; strip < last; ++i) {
-        const Weight4Bit& weight = batch.weights.at[i];
-        const int first_of_weight = static_cast<int>(weight.first);
-        const int end = i + 1 < batch.weights.count ? min(last, static_cast<int>(batch.weights.at[i + 1].first)) : last;
-        multiply<Kind>(shared, arguments, i, strip - first_of_weight, end - first_of_weight, strip == first);
-        strip = end;
+    for (; i < batch.weights.count; ++i) {
+        const Strips strips(arguments);
+        const int begin = static_cast<int>(batch.weights.at[i].first);
+        if (begin >= strips.last) break;
+        const int end =
+            i + 1 < batch.weights.count ? min(strips.last, static_cast<int>(batch.weights.at[i + 1].first)) : strips.last;
+        multiply<Kind>(shared, arguments, i, max(strips.first - begin, 0), end - begin, begin <= strips.first);
     }
 }
 
-// Blocks: ranges of strips, equal but for one, by splits of K, by 32 rows of x.
+// Blocks: splits of K, by ranges of strips, by 32 rows of x. Ranges and splits are equal but for one.
 template <StreamKind Kind, class T, int Rows, int Stride>
-__global__ void __launch_bounds__(kStreamThreads, Rows <= 4 && !kHasRowPerLane<Kind> ? kBlocksAtOnce : 1)
+__global__ void __launch_bounds__(kStreamThreads, Rows <= 4 && Kind == StreamKind::kPlain ? kBlocksAtOnce : 1)
     matmul_4bit_stream_kernel(const __grid_constant__ Arguments arguments) {
 #if defined(__CUDA_ARCH__)
     constexpr bool kIsLarge = __CUDA_ARCH__ == 800 || __CUDA_ARCH__ >= 900;
@@ -278,60 +362,35 @@ __global__ void __launch_bounds__(kStreamThreads, Rows <= 4 && !kHasRowPerLane<K
 
 // ---- launching ------------------------------------------------------------------------------------------------------------------
 
-// What the device lends to a block, and how many blocks there are room for.
-struct Device {
-    int architecture = 0, multiprocessors = 0, shared_bytes = 0;
-
-    static cudaError_t current(Device* device) {
-        int ordinal = 0;
-        cudaError_t status = cudaGetDevice(&ordinal);
-        if (status == cudaSuccess) status = architecture_of_device(&device->architecture);
-        if (status == cudaSuccess)
-            status = cudaDeviceGetAttribute(&device->multiprocessors, cudaDevAttrMultiProcessorCount, ordinal);
-        if (status == cudaSuccess)
-            status = cudaDeviceGetAttribute(&device->shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal);
-        return status;
+// How many clusters of so many blocks, each with a multiprocessor of its own, run at the same time: those of a cluster are
+// neighbours, and the device's neighbourhoods are not always a multiple. The driver takes its time to say so, and is asked once.
+cudaError_t clusters_at_once(unsigned blocks, const StreamDevice& device, int64_t* count) {
+    static std::atomic<int> known[64][kMostBlocksOfCluster + 1];
+    int ordinal = 0, answer = 0;
+    cudaError_t status = cudaGetDevice(&ordinal);
+    if (status != cudaSuccess) return status;
+    std::atomic<int>& slot = known[ordinal % 64][blocks];
+    if ((answer = slot.load()) == 0) {
+        const Launch at{
+            .grid = blocks, .block = kStreamThreads, .shared_bytes = static_cast<size_t>(device.shared_bytes), .cluster = blocks};
+        status = clusters_at_once(at, matmul_4bit_stream_kernel<StreamKind::kPlain, __half, 4, 256>, &answer);
+        if (status != cudaSuccess) return status;
+        slot.store(answer = std::max(answer, 1));
     }
-    bool has_large_blocks() const { return architecture == 80 || architecture >= 90; }
-};
-
-// How strips and K are shared among blocks.
-struct Partition {
-    int64_t parts, splits, depth;
-};
-
-// Calls f(std::integral_constant<int, Rows>, std::integral_constant<int, Stride>) with those of the kernel for M rows of x.
-template <class F>
-auto with_shape(int64_t M, const Device& device, const F& f) {
-    const auto with_stride = [&](auto rows) {
-        return device.has_large_blocks() ? f(rows, std::integral_constant<int, 256>{})
-                                         : f(rows, std::integral_constant<int, 128>{});
-    };
-    if (M <= 4) return with_stride(std::integral_constant<int, 4>{});
-    if (M <= 8) return with_stride(std::integral_constant<int, 8>{});
-    if (M <= 16) return with_stride(std::integral_constant<int, 16>{});
-    return with_stride(std::integral_constant<int, 32>{});
+    *count = answer;
+    return cudaSuccess;
 }
 
-// The deepest part of K whose activations fit a block's shared memory. Their number counts as a power of two, so that the split
-// depends on little.
-int64_t deepest_of(int64_t M, const Device& device) {
-    return with_shape(M, device, [&](auto rows, auto stride) {
-        const int64_t room = device.shared_bytes - static_cast<int64_t>(sizeof(StreamShared<__half, rows(), stride()>));
-        const int64_t staged = rows() <= 8 ? static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(M))) : rows();
-        return (room / staged - 16) / (2 * kUnitDepth) * kUnitDepth;
-    });
-}
-
-Partition partition_of(int64_t strips, int64_t M, int64_t K, const Device& device) {
-    const int64_t at_a_time = with_shape(M, device, [](auto rows, auto) { return int64_t{StreamShape<rows()>::kLeastStrips}; });
-    // Splits of K cost a launch that adds them up: for few rows of x only where 4096 of K are left to each.
-    const int64_t least_depth = M <= 8 ? 4096 : 512;
-    const int64_t parts = std::clamp<int64_t>(ceil_div(strips, at_a_time), 1, device.multiprocessors);
-    const int64_t asked = asked_number("stream_splits");
-    const int64_t useful = asked > 0 ? asked : std::max<int64_t>(1, std::min(device.multiprocessors / parts, K / least_depth));
-    const int64_t depth = K == 0 ? kUnitDepth : depth_of_split(K, std::max(useful, ceil_div(K, deepest_of(M, device))), kUnitDepth);
-    return {parts, ceil_div(K, depth), depth};
+// How many ranges of strips there are.
+cudaError_t parts_of(int64_t strips, int64_t M, int64_t K, int64_t splits, const StreamDevice& device, int64_t* parts) {
+    int64_t most = device.multiprocessors;
+    if (adds_in_cluster(splits, M, K, device)) {
+        const cudaError_t status = clusters_at_once(static_cast<unsigned>(splits), device, &most);
+        if (status != cudaSuccess) return status;
+        most = std::max<int64_t>(1, most / tiles_of_x(M, device));
+    }
+    *parts = std::clamp<int64_t>(ceil_div(strips, strips_at_a_time(M, device)), 1, most);
+    return cudaSuccess;
 }
 
 StreamKind kind_of(const Weight4Bit& weight, int64_t K) {
@@ -351,15 +410,19 @@ StreamKind kind_of(const Weights4Bit& weights) {
 }
 
 template <class T, int Rows, int Stride>
-cudaError_t run(const Arguments& arguments, const Partition& partition, cudaStream_t stream) {
+cudaError_t run(const Arguments& arguments, int64_t parts, int64_t splits, cudaStream_t stream) {
     const MatMul4BitBatch& batch = arguments.batch;
     const int64_t rows = Rows <= 8 ? batch.M : Rows;
-    const Launch at{.grid = dim3(static_cast<unsigned>(partition.parts), static_cast<unsigned>(partition.splits),
-                                 static_cast<unsigned>(ceil_div(batch.M, Rows))),
-                    .block = kStreamThreads,
-                    .shared_bytes = sizeof(StreamShared<T, Rows, Stride>) + static_cast<size_t>(rows * arguments.x_stride),
-                    .stream = stream,
-                    .overlaps_predecessor = true};
+    Launch at{
+        .grid = dim3(static_cast<unsigned>(splits), static_cast<unsigned>(parts), static_cast<unsigned>(ceil_div(batch.M, Rows))),
+        .block = kStreamThreads,
+        .shared_bytes = sizeof(StreamShared<T, Rows, Stride>) + static_cast<size_t>(rows * arguments.x_stride),
+        .stream = stream,
+        .overlaps_predecessor = true};
+    if (arguments.has_clusters) {
+        at.shared_bytes += sizeof(HandOver<Rows>[kHandOvers<Rows>]);
+        at.cluster = at.grid.x;
+    }
     switch (kind_of(batch.weights)) {
         case StreamKind::kPlain:
             return launch(at, matmul_4bit_stream_kernel<StreamKind::kPlain, T, Rows, Stride>, arguments);
@@ -377,39 +440,47 @@ cudaError_t run(const Arguments& arguments, const Partition& partition, cudaStre
 
 // Whether shared memory has room for rows of x of a depth that is worth it.
 bool matmul_4bit_stream_can(const MatMul4Bit& op) {
-    Device device;
-    return Device::current(&device) == cudaSuccess && deepest_of(op.M, device) >= std::min<int64_t>(op.K, 512);
+    StreamDevice device;
+    return StreamDevice::current(&device) == cudaSuccess && deepest_of(op.M, device) >= std::min<int64_t>(op.K, 512);
 }
 
 // From N, K, the device and which power of two M is below.
 int64_t matmul_4bit_stream_splits(const MatMul4Bit& op) {
-    Device device;
-    if (Device::current(&device) != cudaSuccess) return 1;
+    StreamDevice device;
+    if (StreamDevice::current(&device) != cudaSuccess) return 1;
     int64_t strips = 0;
     for (int64_t i = 0; i < op.count; ++i) strips += ceil_div(op.weights[i].N, kStripRows);
-    return partition_of(strips, op.M, op.K, device).splits;
+    return splits_of_depth(strips, op.M, op.K, device);
+}
+
+int64_t matmul_4bit_stream_partials(const MatMul4Bit& op) {
+    StreamDevice device;
+    const int64_t splits = matmul_4bit_stream_splits(op);
+    return StreamDevice::current(&device) != cudaSuccess || adds_in_cluster(splits, op.M, op.K, device) ? 1 : splits;
 }
 
 cudaError_t matmul_4bit_stream(const MatMul4BitBatch& batch, cudaStream_t stream) {
-    Device device;
-    const cudaError_t found = Device::current(&device);
-    if (found != cudaSuccess) return found;
-    const int64_t K = batch.weights.K;
-    Partition partition = partition_of(batch.tiles, batch.M, K, device);
-    partition.depth = depth_of_split(K, batch.splits, kUnitDepth);
-    partition.splits = ceil_div(K, partition.depth);
+    StreamDevice device;
+    cudaError_t status = StreamDevice::current(&device);
+    if (status != cudaSuccess) return status;
+    const int64_t splits = batch.splits, units = ceil_div(batch.weights.K, kUnitDepth);
+    int64_t parts = 0;
+    status = parts_of(batch.tiles, batch.M, batch.weights.K, splits, device, &parts);
+    if (status != cudaSuccess) return status;
     const Arguments arguments{.batch = batch,
                               .columns = columns_of(batch),
-                              .strips = static_cast<int32_t>(batch.tiles / partition.parts),
-                              .longer_parts = static_cast<int32_t>(batch.tiles % partition.parts),
-                              .depth = static_cast<int32_t>(partition.depth),
-                              .x_stride = x_stride_of(std::min(partition.depth, K)),
-                              .x_is_aligned = reinterpret_cast<uintptr_t>(batch.x) % 16 == 0 && batch.ldx % 8 == 0};
-    const cudaError_t status = with_shape(batch.M, device, [&](auto rows, auto stride) {
-        return batch.dtype == DType::kFloat16 ? run<__half, rows(), stride()>(arguments, partition, stream)
-                                              : run<__nv_bfloat16, rows(), stride()>(arguments, partition, stream);
+                              .strips = static_cast<int32_t>(batch.tiles / parts),
+                              .longer_parts = static_cast<int32_t>(batch.tiles % parts),
+                              .units = static_cast<int32_t>(units / splits),
+                              .deeper_splits = static_cast<int32_t>(units % splits),
+                              .x_stride = x_stride_of(ceil_div(units, splits) * kUnitDepth),
+                              .x_is_aligned = reinterpret_cast<uintptr_t>(batch.x) % 16 == 0 && batch.ldx % 8 == 0,
+                              .has_clusters = adds_in_cluster(splits, batch.M, batch.weights.K, device)};
+    status = with_shape(batch.M, device, [&](auto rows, auto stride) {
+        return batch.dtype == DType::kFloat16 ? run<__half, rows(), stride()>(arguments, parts, splits, stream)
+                                              : run<__nv_bfloat16, rows(), stride()>(arguments, parts, splits, stream);
     });
-    return status != cudaSuccess ? status : add_partials(batch, partition.splits, stream);
+    return status != cudaSuccess || arguments.has_clusters ? status : add_partials(batch, splits, stream);
 }
 
 }  // namespace halfbyte::cuda

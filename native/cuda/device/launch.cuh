@@ -52,8 +52,9 @@ inline cudaError_t can_overlap(bool* can) {
     return status;
 }
 
-template <class... Parameters, class... Arguments>
-cudaError_t launch(const Launch& at, void (*kernel)(Parameters...), Arguments&&... arguments) {
+// Asks for the shared memory of a launch, and calls f with its configuration.
+template <class... Parameters, class F>
+cudaError_t with_configuration(const Launch& at, void (*kernel)(Parameters...), const F& f) {
     if (at.shared_bytes > kSharedWithoutAsking) {
         // All that the device lends, and not what this launch needs: the limit is the kernel's, and a thread that launches it with
         // less would lower it between another's asking and launching.
@@ -86,7 +87,22 @@ cudaError_t launch(const Launch& at, void (*kernel)(Parameters...), Arguments&&.
     config.stream = at.stream;
     config.attrs = attributes;
     config.numAttrs = count;
-    return cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
+    return f(config);
+}
+
+template <class... Parameters, class... Arguments>
+cudaError_t launch(const Launch& at, void (*kernel)(Parameters...), Arguments&&... arguments) {
+    return with_configuration(at, kernel, [&](const cudaLaunchConfig_t& config) {
+        return cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
+    });
+}
+
+// How many of the launch's clusters run at the same time.
+template <class... Parameters>
+cudaError_t clusters_at_once(const Launch& at, void (*kernel)(Parameters...), int* clusters) {
+    return with_configuration(at, kernel, [&](const cudaLaunchConfig_t& config) {
+        return cudaOccupancyMaxActiveClusters(clusters, reinterpret_cast<const void*>(kernel), &config);
+    });
 }
 
 }  // namespace halfbyte::cuda

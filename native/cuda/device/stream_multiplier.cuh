@@ -31,10 +31,10 @@ struct StreamShape {
     static constexpr int kRows = kStripRows * kStripsPerRound * kRowWarps;
 };
 
-// Pairs of strips that a warp multiplies at a time. Two, where an operand of x serves one product per strip: four are then made of
-// what is read once.
+// Pairs of strips that a warp multiplies at a time. Two, where an operand of x serves one product per strip and registers suffice:
+// four products are then made of what is read once.
 template <StreamKind Kind, int Rows>
-inline constexpr int kPairsOf = Rows == 8 && Kind != StreamKind::kAny ? 2 : 1;
+inline constexpr int kPairsOf = Rows == 8 && (Kind == StreamKind::kPlain || Kind == StreamKind::kNested) ? 2 : 1;
 
 // Blocks of 64 k whose products the eight columns of a tensor core's product are: of the eight, half are enough for four rows of x.
 // Where lanes hold statistics of 16 codes the columns are rows of x and nothing else.
@@ -46,7 +46,7 @@ struct StreamShared {
     PairTable<T, Stride> table;
     // Statistics of the units that a warp multiplies next, decoded: [row % 8][block][row / 8][unit]. In rows of 20 neither the
     // lanes that write a row each nor those that read four conflict. Two places where a warp has two pairs of strips.
-    // Before sm_80, and where blocks have less shared memory, rows of 16 and one place must do.
+    // Where blocks have less shared memory, rows of 16 and one place must do.
     static constexpr int kTurns = Rows == 8 && Stride == 256 ? 2 : 1, kSharedRow = Stride == 256 ? 20 : 16;
     float of_rows[kStreamWarps][kTurns][8][kSharedRow];
     float sums[StreamShape<Rows>::kPlaces][StreamShape<Rows>::kDepthWarps][Rows][StreamShape<Rows>::kRows + 4];
@@ -80,6 +80,7 @@ struct StreamMultiplier {
     const float nested_offset;
     const int units;    // of this warp, in K
     const int first_x;  // where this lane's bytes of the first eight rows of x begin in its first unit
+    const int last;     // strip
     float (*const of_rows)[8][SharedMemory::kSharedRow];  // this warp's
 
     // A statistic from its code, in two roundings.
@@ -255,9 +256,9 @@ struct StreamMultiplier {
 
     // totals += the products of up to two strips with all units of this warp. The units in `ring` are the first ones, and `next`
     // points to them: a unit that is used up makes room for the one that follows those in the ring, and after the last for the
-    // first ones of the strips from `next_strip` on. Statistics of rows per lane are wanted a unit earlier, and loaded earlier.
+    // first ones of the strips from `after` on. Statistics of rows per lane are wanted a unit earlier, and loaded earlier.
     template <int Strips>
-    __device__ __forceinline__ void run(Totals& totals, Ring& ring, Position& next, int next_strip, int next_count) const {
+    __device__ __forceinline__ void run(Totals& totals, Ring& ring, Position& next, int after) const {
         if (units == 0) return;
         int x = first_x;
         Own own;
@@ -270,7 +271,7 @@ struct StreamMultiplier {
                 add<Strips, 0>(totals, ring[0], own, x);
                 next.template load<Strips>(ring[0], 0);
             }
-            next.seek(next_strip, next_count);
+            next.seek(after, last - after);
             share_statistics(ring);
             next.load_first_statistics(ring, units);
             add<Strips, 0>(totals, ring[0], own, x);
@@ -302,7 +303,7 @@ struct StreamMultiplier {
                 add<Strips, 1>(totals, ring[1], own, x + kBytesOfX);
                 if (has_second) next.template load<Strips>(ring[1], 1);
             }
-            next.seek(next_strip, next_count);
+            next.seek(after, last - after);
             share_statistics(ring);
             next.load_first_statistics(ring, units);
             add<Strips, 0>(totals, ring[0], own, x);
@@ -324,13 +325,14 @@ struct StreamMultiplier {
         load_x(b[1], x + 128);
         add<2, 0, Turn>(totals, ring[0], own, b);
         next.template load<2>(ring[0], ahead);
+        if (!ptx::since(90)) __syncwarp();  // else ptxas would look up further ahead than it has registers for
         add<Others, 2, Turn>(totals, ring[1], own, b);
         next.template load<Others, 1>(ring[1], ahead);
     }
 
     // The same for a whole pair of strips and one or two of the other pair: the ring holds a unit of each.
     template <int Others>
-    __device__ __forceinline__ void run_pairs(Totals& totals, Ring& ring, Position& next, int next_strip, int next_count) const {
+    __device__ __forceinline__ void run_pairs(Totals& totals, Ring& ring, Position& next, int after) const {
         if (units == 0) return;
         int x = first_x;
         int u = 2;
@@ -343,11 +345,11 @@ struct StreamMultiplier {
         if (u == units) {
             next.advance(1);
             step_pairs<Others, 0>(totals, ring, next, 0, x);
-            x += kBytesOfX;
         }
+        x = first_x + (units - 1) * kBytesOfX;
         uint32_t b[2][4][2];
         Own own;
-        next.seek(next_strip, next_count);
+        next.seek(after, last - after);
         share_statistics(ring);
         next.load_first_statistics(ring, units);
         load_x(b[0], x);
@@ -358,15 +360,15 @@ struct StreamMultiplier {
         next.template load_first<1>(ring[1], units);
     }
 
-    // The totals of `count` strips.
-    __device__ __forceinline__ void run(Totals& totals, Ring& ring, Position& next, int count, int next_strip,
-                                        int next_count) const {
+    // The totals of the strips from `strip` on; those from `after` on are next.
+    __device__ __forceinline__ void run(Totals& totals, Ring& ring, Position& next, int strip, int after) const {
+        const int count = last - strip;
         if constexpr (kPairs == 2) {
-            if (count > 3) return run_pairs<2>(totals, ring, next, next_strip, next_count);
-            if (count > 2) return run_pairs<1>(totals, ring, next, next_strip, next_count);
+            if (count > 3) return run_pairs<2>(totals, ring, next, after);
+            if (count > 2) return run_pairs<1>(totals, ring, next, after);
         }
-        if (count > 1) run<2>(totals, ring, next, next_strip, next_count);
-        else if (count == 1) run<1>(totals, ring, next, next_strip, next_count);
+        if (count > 1) run<2>(totals, ring, next, after);
+        else if (count == 1) run<1>(totals, ring, next, after);
     }
 };
 

@@ -38,6 +38,7 @@ cudaError_t wgmma_issued_too_early(const __nv_bfloat16* input, float* output);  
 cudaError_t wgmma_without_second_fence(float* output);                          // A's registers written between two groups
 cudaError_t registers_of_one_warp(int32_t* output);                             // setmaxnreg by one warp of four
 cudaError_t cluster_race(int32_t* output);              // reads a neighbour's memory after a barrier of its own block alone
+cudaError_t cluster_relaxed_race(int32_t* output);      // reads it after a barrier at which nobody has released anything
 cudaError_t cluster_second_race(int32_t* output);       // overwrites what a neighbour still reads
 cudaError_t cluster_before_it_begins(int32_t* output);  // writes to a neighbour that may not run yet
 cudaError_t cluster_leaves_early(int32_t* output);      // while the neighbour may still read its memory

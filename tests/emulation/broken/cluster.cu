@@ -31,6 +31,16 @@ __global__ void cluster_race_kernel(int32_t* output) {
     output[threadIdx.x] = static_cast<int32_t>(value);
 }
 
+__global__ void cluster_relaxed_race_kernel(int32_t* output) {
+    Words& shared = shared_memory<Words>();
+    shared.word[threadIdx.x] = threadIdx.x;
+    ptx::cluster_arrive_relaxed();  // releases nothing
+    ptx::cluster_wait();
+    const uint32_t value = ptx::load_cluster<uint32_t>(ptx::cluster_address(&shared.word[threadIdx.x], other_block()));
+    cluster_barrier();
+    output[threadIdx.x] = static_cast<int32_t>(value);
+}
+
 __global__ void cluster_second_race_kernel(int32_t* output) {
     Words& shared = shared_memory<Words>();
     shared.word[threadIdx.x] = threadIdx.x;
@@ -114,6 +124,7 @@ Launch pair() { return {.grid = 2, .block = 32, .shared_bytes = sizeof(Words), .
 }  // namespace
 
 cudaError_t cluster_race(int32_t* output) { return launch(pair(), cluster_race_kernel, output); }
+cudaError_t cluster_relaxed_race(int32_t* output) { return launch(pair(), cluster_relaxed_race_kernel, output); }
 cudaError_t cluster_second_race(int32_t* output) { return launch(pair(), cluster_second_race_kernel, output); }
 cudaError_t cluster_before_it_begins(int32_t* output) { return launch(pair(), cluster_before_it_begins_kernel, output); }
 cudaError_t cluster_leaves_early(int32_t* output) { return launch(pair(), cluster_leaves_early_kernel, output); }

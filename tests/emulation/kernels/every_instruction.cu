@@ -114,6 +114,8 @@ __global__ void every_instruction_of_hopper(const __grid_constant__ CUtensorMap 
 
 __global__ void every_instruction_of_a_cluster(const __grid_constant__ CUtensorMap map, float4* wide, float* f, uint32_t* word) {
     Shared& shared = shared_memory<Shared>();
+    ptx::cluster_arrive_relaxed();
+    ptx::cluster_wait();
     ptx::cluster_arrive();
     ptx::cluster_wait();
     const uint32_t address = ptx::cluster_address(shared.tile, (ptx::cluster_rank() + 1) % ptx::cluster_size());

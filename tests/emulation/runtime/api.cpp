@@ -205,6 +205,14 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const voi
     return cudaSuccess;
 }
 
+cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, const void*, const cudaLaunchConfig_t* config) {
+    unsigned blocks = 1;
+    for (unsigned i = 0; i < config->numAttrs; ++i)
+        if (config->attrs[i].id == cudaLaunchAttributeClusterDimension) blocks = config->attrs[i].val.clusterDim.x;
+    *clusters = attribute(cudaDevAttrMultiProcessorCount) / static_cast<int>(blocks);
+    return cudaSuccess;
+}
+
 // The only driver function that host code asks for by name. CUDA 13 has the second form alone.
 #if CUDART_VERSION < 13000
 cudaError_t cudaGetDriverEntryPoint(const char* symbol, void** function, unsigned long long,

@@ -115,7 +115,7 @@ void Block::check_presence(Block& visitor, Site where) {
     const Thread& self = visitor.thread();
     if (has_ended())
         visitor.fail(Fault::kBlockNotThere, nullptr, where, "accesses the shared memory of %s, which has ended", name().c_str());
-    const auto is_known = [&](const auto& thread) { return self.seen.includes(thread->number, 1); };
+    const auto is_known = [&](const auto& thread) { return self.seen.includes(thread->number, Thread::kBegun); };
     if (std::none_of(threads_.begin(), threads_.begin() + count_, is_known))
         visitor.fail(Fault::kBlockNotThere, nullptr, where,
                      "accesses the shared memory of %s, but no cluster barrier has shown that it has begun", name().c_str());

@@ -40,7 +40,8 @@ struct Thread {
     Site waits_at;
 
     // Synchronization: this thread's clock, what it has seen of the others, and the clock of its last fence.proxy.async.
-    uint32_t clock = 1;
+    static constexpr uint32_t kBegun = 1;
+    uint32_t clock = kBegun + 1;
     Seen seen;
     uint32_t fenced = 0;
     uint32_t barriers_fenced = 0;          // at its last fence.mbarrier_init

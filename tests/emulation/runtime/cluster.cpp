@@ -18,14 +18,14 @@ void ClusterBarrier::reset(unsigned threads, unsigned clocks) {
     released_ = completed_ = Seen(clocks);
 }
 
-void ClusterBarrier::arrive(Block& block, Site where) {
+void ClusterBarrier::arrive(Block& block, bool releases, Site where) {
     Thread& self = block.thread();
     if (self.awaits_cluster)
         block.fail(Fault::kDivergentBarrier, nullptr, where, "arrives at the cluster barrier again without having waited");
     self.awaits_cluster = true;
     self.cluster_phase = phase_;
-    released_.join(self.seen);
-    arrived_.push_back({self.number, self.clock++});
+    if (releases) released_.join(self.seen);
+    arrived_.push_back({self.number, releases ? self.clock++ : Thread::kBegun});
     --missing_;
     complete_if_all_came(block);
 }
@@ -142,11 +142,16 @@ void together(const char* instruction, Site where) {
 uint32_t cluster_rank() { return here().cluster_rank(); }
 uint32_t cluster_size() { return here().cluster().size(); }
 
-void cluster_arrive(Site where) {
+namespace {
+void arrive(bool releases, Site where) {
     together("barrier.cluster.arrive", where);
     if (here().thread().lane() == 0) ++here().counters.counts.barriers;
-    here().cluster().barrier.arrive(here(), where);
+    here().cluster().barrier.arrive(here(), releases, where);
 }
+}  // namespace
+
+void cluster_arrive(Site where) { arrive(true, where); }
+void cluster_arrive_relaxed(Site where) { arrive(false, where); }
 
 void cluster_wait(Site where) {
     together("barrier.cluster.wait", where);

@@ -23,7 +23,7 @@ class ClusterBarrier {
    public:
     void reset(unsigned threads, unsigned clocks);
 
-    void arrive(Block& block, Site where);
+    void arrive(Block& block, bool releases, Site where);  // or shows no more than that the thread has begun
     void wait(Block& block, Site where);
     void leave(Block& block);  // the running thread has left the kernel
 

@@ -74,6 +74,7 @@ void grid_dependency_wait();
 uint32_t cluster_rank();
 uint32_t cluster_size();
 void cluster_arrive(Site where);
+void cluster_arrive_relaxed(Site where);
 void cluster_wait(Site where);
 uint32_t cluster_address(const void* shared, uint32_t rank, Site where);
 void cluster_load(void* to, uint32_t address, unsigned size, Site where);

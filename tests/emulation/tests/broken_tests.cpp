@@ -159,6 +159,7 @@ TEST(catches_a_deadlock) {
 TEST(catches_misuse_of_another_blocks_shared_memory) {
     Data data;
     EXPECT_CAUGHT(cluster_race(data.output.data()), kRace, "of shared memory of block (");
+    EXPECT_CAUGHT(cluster_relaxed_race(data.output.data()), kRace, "of shared memory of block (");
     EXPECT_CAUGHT(cluster_second_race(data.output.data()), kRace, "of shared memory of block (");
     EXPECT_CAUGHT(cluster_before_it_begins(data.output.data()), kBlockNotThere, "no cluster barrier has shown that it has begun");
     EXPECT_CAUGHT(cluster_leaves_early(data.output.data()), kBlockNotThere, "shared memory");

@@ -1,6 +1,7 @@
 // The kernel "stream" of the 4-bit product: against its own definition, whose table is rounded, within the bound of float32 sums;
 // and against the exact product, where it must lose less than dequantizing to 16 bits and multiplying.
 #include <algorithm>
+#include <bit>
 
 #include "tests/forward_product.h"
 
@@ -51,10 +52,32 @@ std::vector<double> multiplied_values(const test::RandomWeight4Bit& weight, DTyp
     return values;
 }
 
-void check(const Case& at, DType dtype, Spoil spoil = nullptr) {
-    const auto product = multiply(at, dtype, 7, spoil);
+std::unique_ptr<Product> check(const Case& at, DType dtype, Spoil spoil = nullptr) {
+    auto product = multiply(at, dtype, 7, spoil);
     for (size_t i = 0; i < at.N.size(); ++i)
         product->check_output(i, product->sums(i, multiplied_values(*product->weights[i], dtype)));
+    return product;
+}
+
+int64_t workspace_of(const Product& product, const Case& at) {
+    const test::AskedKernel kernel("matmul_4bit", "stream");
+    const auto count = static_cast<int64_t>(product.descriptors.size());
+    return test::workspace_of(
+        MatMul4Bit{count, product.descriptors.data(), nullptr, product.dtype, at.M, at.K, at.K, 0, nullptr, nullptr});
+}
+
+// Of a product whose splits are added in clusters: right, without a workspace, and equal to what the launch that adds partial sums
+// makes of it, to the bit.
+void check_in_clusters(const Case& at, DType dtype, Spoil spoil = nullptr) {
+    const auto product = check(at, dtype, spoil);
+    EXPECT_EQUAL(workspace_of(*product, at), 0);
+    const test::AskedKernel sums("stream_sums", "partials");
+    const auto other = multiply(at, dtype, 7, spoil);
+    EXPECT(workspace_of(*other, at) > 0);
+    for (size_t i = 0; i < at.N.size(); ++i) {
+        const std::vector<double> y = product->outputs[i]->download(), other_y = other->outputs[i]->download();
+        for (size_t n = 0; n < y.size(); ++n) EXPECT_EQUAL(std::bit_cast<uint64_t>(y[n]), std::bit_cast<uint64_t>(other_y[n]));
+    }
 }
 
 constexpr DType kTypes[] = {DType::kFloat16, DType::kBFloat16};
@@ -126,11 +149,69 @@ TEST(matmul_4bit_stream_in_as_many_parts_as_asked_for) {
     for (const int64_t splits : {1, 2, 3}) {
         const test::AskedKernel parts("stream_splits", std::to_string(splits));
         const Case at{4, 2048, {40}};
-        check(at, DType::kBFloat16);
-        const auto product = multiply(at, DType::kBFloat16);
-        const test::AskedKernel kernel("matmul_4bit", "stream");
-        const MatMul4Bit op{1, product->descriptors.data(), nullptr, DType::kBFloat16, at.M, at.K, at.K, 0, nullptr, nullptr};
-        EXPECT_EQUAL(test::workspace_of(op), splits == 1 ? 0 : splits * at.M * at.N[0] * 4);
+        const auto product = check(at, DType::kBFloat16);
+        EXPECT_EQUAL(workspace_of(*product, at), splits == 3 ? splits * at.M * at.N[0] * 4 : 0);  // two are a cluster
+    }
+}
+
+// The emulated device has four multiprocessors: a few strips are split over two or four blocks. Beyond that K is split where x of
+// more would not fit shared memory, and blocks have several strips.
+TEST(matmul_4bit_stream_in_clusters_of_every_size) {
+    test::run_in_all_orders();
+    for (const DType dtype : kTypes) {
+        for (const int64_t M : {1, 3, 4, 5, 8}) check_in_clusters({M, 4096, {M == 4 ? 33 : 17}, {{}}, true}, dtype);
+        for (const int64_t M : {9, 16}) check_in_clusters({M, 1024, {70}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}, true, 3}, dtype);
+        for (const int64_t M : {9, 16, 17, 32}) check_in_clusters({M, 2048, {33}, {{HALFBYTE_QUANT_TYPE_FP4, 128}}}, dtype);
+        for (const int64_t M : {33, 64}) check_in_clusters({M, 1040, {40}, {{}}, true, 1, 1}, dtype);
+        check_in_clusters({19, 8448, {21}}, dtype);
+    }
+}
+
+TEST(matmul_4bit_stream_in_clusters_with_many_strips) {
+    test::run_in_order({halfbyte::emulation::Order::kRandom, 5});
+    check_in_clusters({4, 19072, {100}}, DType::kBFloat16);
+    check_in_clusters({7, 9088, {201}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}, true}, DType::kFloat16);
+    check_in_clusters({8, 9216, {150, 1, 33}, {{HALFBYTE_QUANT_TYPE_NF4, 256}, {HALFBYTE_QUANT_TYPE_CUSTOM, 256}}},
+                      DType::kBFloat16);
+    check_in_clusters({16, 4864, {300}, {{HALFBYTE_QUANT_TYPE_CUSTOM, 64}}}, DType::kFloat16);
+    for (const int64_t M : {24, 50}) check_in_clusters({M, 2304, {300}, {{}}, true}, DType::kBFloat16);
+}
+
+TEST(matmul_4bit_stream_in_clusters_of_mixed_weights) {
+    const std::vector<int64_t> rows = {40, 16, 1, 0, 120, 33, 5, 64, 17, 3};
+    for (const DType dtype : kTypes) {
+        check_in_clusters({20, 2304, rows, {{}, {HALFBYTE_QUANT_TYPE_FP4}, {HALFBYTE_QUANT_TYPE_CUSTOM}}, true, 2}, dtype);
+        check_in_clusters({11, 4880, rows, {{HALFBYTE_QUANT_TYPE_FP4, 64, true}, {HALFBYTE_QUANT_TYPE_NF4, 32}}, true}, dtype);
+    }
+}
+
+// A split whose sum is not finite is computed again on its own.
+TEST(matmul_4bit_stream_in_clusters_of_infinities) {
+    const Spoil spoil = [](std::vector<double>& x, int64_t K) {
+        x[7] = std::numeric_limits<double>::quiet_NaN();
+        x[static_cast<size_t>(K + 63)] = std::numeric_limits<double>::infinity();
+        x[static_cast<size_t>(2 * K - 1)] = -std::numeric_limits<double>::infinity();
+        x[static_cast<size_t>(2 * K + K / 2 + 40)] = -std::numeric_limits<double>::infinity();
+    };
+    const Spoil large = [](std::vector<double>& x, int64_t K) {
+        std::fill(x.begin(), x.end(), 0.0);
+        for (size_t i = 9; i < x.size(); i += static_cast<size_t>(K)) x[i] = test::round_to(DType::kBFloat16, 3e38f);
+        for (size_t i = 1009; i < x.size(); i += static_cast<size_t>(K)) x[i] = test::round_to(DType::kBFloat16, -2e38f);
+    };
+    for (const int64_t M : {9, 20}) {
+        check_in_clusters({M, 1040, {20}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, DType::kFloat16, spoil);
+        check_in_clusters({M, 1024, {20}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, DType::kBFloat16, large);
+    }
+}
+
+// Where there are no clusters, and where K is too deep for eight of them.
+TEST(matmul_4bit_stream_without_clusters) {
+    const Case deep{17, 16512, {17}};
+    EXPECT_EQUAL(workspace_of(*check(deep, DType::kBFloat16), deep), 8 * 17 * 17 * 4);
+    for (const int architecture : {80, 86}) {
+        const test::Architecture before(architecture);
+        const Case split{16, 4096, {40}};
+        EXPECT(workspace_of(*check(split, DType::kFloat16), split) > 0);
     }
 }
 
@@ -183,13 +264,10 @@ TEST(matmul_4bit_stream_of_extreme_tables) {
                 if (dtype == DType::kFloat16 && extreme.spoil != nullptr) continue;  // x has no values as large
                 Format4Bit format{HALFBYTE_QUANT_TYPE_CUSTOM, 64, false};
                 format.custom = extreme.values;
-                const Product product = multiply({M, 256, {40}, {format}}, dtype, 7, extreme.spoil)[0];
+                const auto product = multiply({M, 256, {40}, {format}}, dtype, 7, extreme.spoil);
                 const bool is_bad = dtype == DType::kFloat16 ? extreme.is_bad_float16 : extreme.is_bad_bfloat16;
-                const std::string wrong = test::first_wrong(product.y, is_bad ? product.exact : product.own, 256, dtype);
-                if (!wrong.empty())
-                    test::fail(__FILE__, __LINE__,
-                               "M=" + std::to_string(M) + " dtype " + std::to_string(static_cast<int>(dtype)) + " table of " +
-                                   std::to_string(extreme.values[0]) + " and " + std::to_string(extreme.values[9]) + ": " + wrong);
+                product->check_output(0,
+                                      is_bad ? product->sums(0) : product->sums(0, multiplied_values(*product->weights[0], dtype)));
             }
 }
 

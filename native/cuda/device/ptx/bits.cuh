@@ -30,6 +30,12 @@ __device__ __forceinline__ uint32_t opaque(uint32_t value) {
     return value;
 }
 
+// The same, and not moved out of a loop: what follows from the value is computed in it, and not kept in registers meanwhile.
+__device__ __forceinline__ uint32_t opaque_here(uint32_t value) {
+    asm volatile("" : "+r"(value));
+    return value;
+}
+
 // This thread's number in its warp, read where it is wanted: what follows from it is not kept in a register from further above.
 __device__ __forceinline__ int lane_id() {
     int lane;

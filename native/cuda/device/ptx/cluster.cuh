@@ -37,6 +37,11 @@ __device__ __forceinline__ void cluster_arrive() {
     HALFBYTE_SINCE(90, asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory"););
 }
 
+// Shows that this block has begun, and nothing else: what this thread did before is visible to nobody, so it waits for no memory.
+__device__ __forceinline__ void cluster_arrive_relaxed() {
+    HALFBYTE_SINCE(90, asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory"););
+}
+
 __device__ __forceinline__ void cluster_wait() {
     HALFBYTE_SINCE(90, asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"););
 }

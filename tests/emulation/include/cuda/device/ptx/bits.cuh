@@ -30,6 +30,7 @@ inline uint32_t lop3(uint32_t a, uint32_t b, uint32_t c) {
 }
 
 inline uint32_t opaque(uint32_t value) { return value; }
+inline uint32_t opaque_here(uint32_t value) { return value; }
 
 inline int lane_id() { return static_cast<int>(threadIdx.x) % 32; }
 

@@ -22,6 +22,10 @@ inline void cluster_arrive(HALFBYTE_HERE) {
     emulation::require(90, where);
     emulation::cluster_arrive(where);
 }
+inline void cluster_arrive_relaxed(HALFBYTE_HERE) {
+    emulation::require(90, where);
+    emulation::cluster_arrive_relaxed(where);
+}
 inline void cluster_wait(HALFBYTE_HERE) {
     emulation::require(90, where);
     emulation::cluster_wait(where);
