@@ -250,8 +250,9 @@ __device__ __forceinline__ void multiply(StreamShared<T, Rows, Stride>& shared, 
     if (!has_table) shared.table.template fill<kStreamThreads>(batch.weights, weight);
     constexpr int kBlocks = kBlocksOf<Kind, Rows>;
     StreamUnit<Kind, kBlocks> ring[At::kRing];
-    constexpr int kStripsOfWarp = kPairsOf<Kind, Rows> * kStripsOfUnit;
-    StreamPosition<Kind, kBlocks, kPairsOf<Kind, Rows>> next(weight, K, share.begin + share.first_unit * kUnitDepth, share.end);
+    constexpr int kStripsOfWarp = kPairsOf<Kind, Rows, Stride> * kStripsOfUnit;
+    StreamPosition<Kind, kBlocks, kPairsOf<Kind, Rows, Stride>> next(weight, K, share.begin + share.first_unit * kUnitDepth,
+                                                                     share.end);
     next.seek(first + row_warp * kStripsOfWarp, last - first - row_warp * kStripsOfWarp);
     next.load_first_statistics(ring, units);
     next.template load_first<0>(ring[0], units);
@@ -286,7 +287,7 @@ __device__ __forceinline__ void multiply(StreamShared<T, Rows, Stride>& shared, 
         const int depth_warp = Rows <= 4 ? static_cast<int>(ptx::opaque_here(threadIdx.x)) / 32 : share.depth_warp;
 #pragma unroll
         for (int round = 0; round < kRounds; ++round) {
-            if (kPairsOf<Kind, Rows> == 2 && strip + round * At::kStripsPerRound >= last) break;
+            if (kPairsOf<Kind, Rows, Stride> == 2 && strip + round * At::kStripsPerRound >= last) break;
             const int turn = (strip - first) / kStrips * kRounds + round, place = turn % At::kPlaces;
 #pragma unroll
             for (int s = 0; s < At::kStripsPerRound; ++s)
@@ -333,7 +334,7 @@ __device__ __forceinline__ void multiply_strips(const Arguments& arguments) {
     const Strips of_block(arguments);
     int i = weight_of_tile(batch.weights, of_block.first);
     if (batch.weights.at[i].custom == nullptr) shared.table.template fill<kStreamThreads>(batch.weights, batch.weights.at[i]);
-    prefetch_first<kPairsOf<Kind, Rows>, Rows>(arguments, batch.weights.at[i], of_block.first, of_block.last);
+    prefetch_first<kPairsOf<Kind, Rows, Stride>, Rows>(arguments, batch.weights.at[i], of_block.first, of_block.last);
     ptx::grid_dependency_wait();
 
 #pragma unroll 1

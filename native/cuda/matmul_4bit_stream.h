@@ -10,6 +10,7 @@
 
 #include "core/formats.h"
 #include "cuda/device/cluster_sums.cuh"
+#include "cuda/device/launch.cuh"
 #include "cuda/device/stream_multiplier.cuh"
 #include "cuda/kernel_choice.h"
 #include "cuda/matmul_device.h"
@@ -27,6 +28,7 @@ using HandOver = ClusterSums<Rows * StreamShape<Rows>::kRows>;
 // What the device lends to a block, and how many blocks there are room for.
 struct StreamDevice {
     int architecture = 0, multiprocessors = 0, shared_bytes = 0;
+    bool has_clusters = false;
 
     static cudaError_t current(StreamDevice* device) {
         int ordinal = 0;
@@ -36,10 +38,10 @@ struct StreamDevice {
             status = cudaDeviceGetAttribute(&device->multiprocessors, cudaDevAttrMultiProcessorCount, ordinal);
         if (status == cudaSuccess)
             status = cudaDeviceGetAttribute(&device->shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal);
+        if (status == cudaSuccess) status = runs_hopper_code(&device->has_clusters);
         return status;
     }
     bool has_large_blocks() const { return architecture == 80 || architecture >= 90; }
-    bool has_clusters() const { return architecture >= 90; }
 };
 
 // Calls f(std::integral_constant<int, Rows>, std::integral_constant<int, Stride>) with those of the kernel for M rows of x.
@@ -100,7 +102,7 @@ inline int64_t splits_in_cluster(int64_t strips, int64_t M, int64_t K, const Str
 inline int64_t splits_of_depth(int64_t strips, int64_t M, int64_t K, const StreamDevice& device) {
     if (K == 0) return 1;
     const int64_t asked = asked_number("stream_splits");
-    if (device.has_clusters() && asked == 0) {
+    if (device.has_clusters && asked == 0) {
         const int64_t splits = splits_in_cluster(strips, M, K, device);
         if (splits <= kMostBlocksOfCluster) return splits;
     }
@@ -112,7 +114,7 @@ inline bool adds_in_cluster(int64_t splits, int64_t M, int64_t K, const StreamDe
     const bool is_cluster = splits > 1 && splits <= kMostBlocksOfCluster && std::has_single_bit(static_cast<uint64_t>(splits));
     const int64_t depth = ceil_div(ceil_div(K, kUnitDepth), splits) * kUnitDepth;
     bool was_asked = false;
-    return device.has_clusters() && is_cluster && depth <= deepest_of(M, device, true) &&
+    return device.has_clusters && is_cluster && depth <= deepest_of(M, device, true) &&
            may_run("stream_sums", "cluster", &was_asked);
 }
 

@@ -37,9 +37,9 @@ struct Launch {
     unsigned cluster = 1;
 };
 
-// Whether overlap may be asked for: not of devices before Hopper, and not where all code was compiled for those. It would run on
-// Hopper too, and then without a grid_dependency_wait.
-inline cudaError_t can_overlap(bool* can) {
+// Whether kernels run as compiled for Hopper or later: overlap and clusters may be asked for. Code for older devices runs on Hopper
+// too, but without a grid_dependency_wait.
+inline cudaError_t runs_hopper_code(bool* does) {
 #if defined(__CUDA_ARCH_LIST__)
     constexpr int kNewestCode = std::max({__CUDA_ARCH_LIST__});
 #else
@@ -48,7 +48,7 @@ inline cudaError_t can_overlap(bool* can) {
     int device = 0, major = 0;
     cudaError_t status = cudaGetDevice(&device);
     if (status == cudaSuccess) status = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
-    *can = kNewestCode >= 900 && major >= 9;
+    *does = kNewestCode >= 900 && major >= 9;
     return status;
 }
 
@@ -69,7 +69,7 @@ cudaError_t with_configuration(const Launch& at, void (*kernel)(Parameters...), 
     unsigned count = 0;
     bool overlaps = false;
     if (at.overlaps_predecessor) {
-        const cudaError_t status = can_overlap(&overlaps);
+        const cudaError_t status = runs_hopper_code(&overlaps);
         if (status != cudaSuccess) return status;
     }
     if (overlaps) {

@@ -33,8 +33,8 @@ struct StreamShape {
 
 // Pairs of strips that a warp multiplies at a time. Two, where an operand of x serves one product per strip and registers suffice:
 // four products are then made of what is read once.
-template <StreamKind Kind, int Rows>
-inline constexpr int kPairsOf = Rows == 8 && (Kind == StreamKind::kPlain || Kind == StreamKind::kNested) ? 2 : 1;
+template <StreamKind Kind, int Rows, int Stride>
+inline constexpr int kPairsOf = Rows == 8 && (Kind == StreamKind::kPlain || (Kind == StreamKind::kNested && Stride == 256)) ? 2 : 1;
 
 // Blocks of 64 k whose products the eight columns of a tensor core's product are: of the eight, half are enough for four rows of x.
 // Where lanes hold statistics of 16 codes the columns are rows of x and nothing else.
@@ -62,7 +62,7 @@ struct StreamMultiplier {
     using At = StreamShape<Rows>;
     static constexpr int kGroups = At::kGroups, kBlocks = kBlocksOf<Kind, Rows>;
     using Unit = StreamUnit<Kind, kBlocks>;
-    static constexpr int kPairs = kPairsOf<Kind, Rows>, kStripsOfWarp = kPairs * kStripsOfUnit;
+    static constexpr int kPairs = kPairsOf<Kind, Rows, Stride>, kStripsOfWarp = kPairs * kStripsOfUnit;
     using Position = StreamPosition<Kind, kBlocks, kPairs>;
     using Totals = float[kStripsOfWarp][kGroups][4];
     using Ring = Unit[At::kRing];

@@ -50,6 +50,19 @@ void BlockCounters::ldmatrix(std::span<const uint32_t> row_offsets, bool store) 
 
 void BlockCounters::flush() {
     for (unsigned warp = 0; warp < accesses_.size(); ++warp) flush(warp);
+    count_instructions(31);
+}
+
+// Of each 32 lanes one; `more` than there are, so that a part of a warp counts as one too.
+void BlockCounters::count_instructions(int64_t more) {
+    const auto per_warp = [more](int64_t& lanes) {
+        const int64_t warps = (lanes + more) / 32;
+        lanes = more == 0 ? lanes % 32 : 0;
+        return warps;
+    };
+    counts.permutes += per_warp(permute_lanes_);
+    counts.logic += per_warp(logic_lanes_);
+    counts.atomics += per_warp(atomic_lanes_);
 }
 
 void BlockCounters::flush(unsigned warp) {
@@ -76,10 +89,8 @@ void BlockCounters::flush(unsigned warp) {
     accesses_[warp].clear();
     for (size_t thread = 32 * warp; thread < std::min<size_t>(32 * (warp + 1), repetitions_.size()); ++thread)
         repetitions_[thread].clear();
-    const auto per_warp = [](int64_t& lanes) { return (std::exchange(lanes, 0) + 31) / 32; };
-    counts.permutes += per_warp(permute_lanes_);
-    counts.logic += per_warp(logic_lanes_);
-    counts.atomics += per_warp(atomic_lanes_);
+    // Other warps may be half way through theirs.
+    count_instructions(0);
 }
 
 void add(Counts& total, const Counts& part) {

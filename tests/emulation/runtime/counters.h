@@ -39,6 +39,8 @@ class BlockCounters {
     void atomic() { ++atomic_lanes_; }
 
    private:
+    void count_instructions(int64_t more);
+
     struct Access {
         bool shared, write;
         unsigned size;
