@@ -100,7 +100,7 @@ inline int64_t splits_in_cluster(int64_t strips, int64_t M, int64_t K, const Str
 }
 
 inline int64_t splits_of_depth(int64_t strips, int64_t M, int64_t K, const StreamDevice& device) {
-    if (K == 0) return 1;
+    if (M == 0 || K == 0) return 1;
     const int64_t asked = asked_number("stream_splits");
     if (device.has_clusters && asked == 0) {
         const int64_t splits = splits_in_cluster(strips, M, K, device);

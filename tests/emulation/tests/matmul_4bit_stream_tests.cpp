@@ -100,6 +100,16 @@ TEST(matmul_4bit_stream_of_every_m) {
         }
 }
 
+TEST(matmul_4bit_stream_of_no_rows) {
+    const test::AskedKernel asked("matmul_4bit", "stream");
+    const test::RandomWeight4Bit weight(40, 4096, {}, 7);
+    const halfbyte_weight_4bit descriptor = weight.descriptor();
+    const halfbyte_output output{nullptr, 40, nullptr, 0};
+    const MatMul4Bit op{1, &descriptor, &output, DType::kBFloat16, 0, 4096, 4096, 0, nullptr, nullptr};
+    EXPECT_EQUAL(test::workspace_of(op), 0);
+    EXPECT_SUCCESS(test::launch(op));
+}
+
 TEST(matmul_4bit_stream_of_every_shape) {
     for (const DType dtype : kTypes)
         for (const int64_t K : {16, 48, 64, 80, 128, 320, 384, 1152})
