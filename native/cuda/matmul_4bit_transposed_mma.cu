@@ -216,8 +216,7 @@ cudaError_t run(const Transposed4BitBatch& batch, cudaStream_t stream) {
     const Launch at{.grid = dim3(static_cast<unsigned>(tiles_m * tiles_k), static_cast<unsigned>(batch.splits)),
                     .block = kThreads,
                     .shared_bytes = sizeof(Shared<Rows>),
-                    .stream = stream,
-                    .overlaps_predecessor = true};
+                    .stream = stream};
     return launch(at, matmul_4bit_transposed_mma_kernel<T, Rows>, batch, tiles_m);
 }
 

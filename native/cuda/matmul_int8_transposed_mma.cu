@@ -79,8 +79,7 @@ cudaError_t run(const TransposedInt8Batch& batch, cudaStream_t stream) {
     const Launch at{.grid = dim3(static_cast<unsigned>(tiles_m * tiles_k), static_cast<unsigned>(batch.splits)),
                     .block = kTransposedThreads,
                     .shared_bytes = sizeof(Shared<Groups>),
-                    .stream = stream,
-                    .overlaps_predecessor = true};
+                    .stream = stream};
     return launch(at, matmul_int8_transposed_mma_kernel<T, Groups>, batch, tiles_m);
 }
 
