@@ -25,12 +25,12 @@ matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE0E13__nv_bfloat16Li8EL
 matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE0E6__halfLi8ELi256E         1.5 0.7 0.8
 matmul_4bit_stream sm_90a stream_kernelILNS0_10StreamKindE1E13__nv_bfloat16Li4ELi256E 1.5 0.7 0.8
 matmul_4bit_stream sm_90a stream_kernelILNS0_10StreamKindE1E6__halfLi4ELi256E         1.5 0.7 0.8
-matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE1E13__nv_bfloat16Li4ELi256E 1.51 0.7 0.8
-matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE1E6__halfLi4ELi256E         1.51 0.7 0.8
+matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE1E13__nv_bfloat16Li4ELi256E 1.5 0.7 0.8
+matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE1E6__halfLi4ELi256E         1.5 0.7 0.8
 matmul_4bit_stream sm_90a stream_kernelILNS0_10StreamKindE1E13__nv_bfloat16Li8ELi256E 1.5 0.7 0.8
 matmul_4bit_stream sm_90a stream_kernelILNS0_10StreamKindE1E6__halfLi8ELi256E         1.5 0.7 0.8
-matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE1E13__nv_bfloat16Li8ELi256E 1.51 0.7 0.8
-matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE1E6__halfLi8ELi256E         1.51 0.7 0.8
+matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE1E13__nv_bfloat16Li8ELi256E 1.5 0.7 0.8
+matmul_4bit_stream sm_80  stream_kernelILNS0_10StreamKindE1E6__halfLi8ELi256E         1.5 0.7 0.8
 '
 # object, architecture, kernel: each that matches must contain warpgroup products
 readonly must_have_wgmma='

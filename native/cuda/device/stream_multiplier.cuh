@@ -308,7 +308,7 @@ struct StreamMultiplier {
             next.load_first_statistics(ring, units);
             add<Strips, 0>(totals, ring[0], own, x);
             next.template load_first<0>(ring[0], units);
-            if (kHasRowPerLane<Kind> ? u > 0 : u + 1 < units) add<Strips, 1>(totals, ring[1], own, x + kBytesOfX);
+            if (kHasRowPerLane<Kind> ? units > 1 : u + 1 < units) add<Strips, 1>(totals, ring[1], own, x + kBytesOfX);
             next.template load_first<1>(ring[1], units);
         }
     }
@@ -325,7 +325,7 @@ struct StreamMultiplier {
         load_x(b[1], x + 128);
         add<2, 0, Turn>(totals, ring[0], own, b);
         next.template load<2>(ring[0], ahead);
-        if (!ptx::since(90)) __syncwarp();  // else ptxas would look up further ahead than it has registers for
+        if (!ptx::since(90) && Turn == 1) __syncwarp();  // else ptxas would look up further ahead than it has registers for
         add<Others, 2, Turn>(totals, ring[1], own, b);
         next.template load<Others, 1>(ring[1], ahead);
     }
@@ -336,11 +336,26 @@ struct StreamMultiplier {
         if (units == 0) return;
         int x = first_x;
         int u = 2;
+        if (ptx::since(90)) {
 #pragma unroll 1
-        for (; u < units; u += 2, x += 2 * kBytesOfX) {
-            next.advance(2);
-            step_pairs<Others, 0>(totals, ring, next, -1, x);
-            step_pairs<Others, 1>(totals, ring, next, 0, x + kBytesOfX);
+            for (; u < units; u += 2, x += 2 * kBytesOfX) {
+                next.advance(2);
+                step_pairs<Others, 0>(totals, ring, next, -1, x);
+                step_pairs<Others, 1>(totals, ring, next, 0, x + kBytesOfX);
+            }
+        } else {
+            // Here a register of the warp counts, and is a part of addresses too. On sm_90 that would take registers of lanes.
+            uint32_t at = kBytesOfX;
+            const uint32_t last_at = static_cast<uint32_t>(units - 1) * kBytesOfX;
+#pragma unroll 1
+            for (; at < last_at; at = ptx::opaque(at + 2 * kBytesOfX)) {
+                next.advance(2);
+                x = first_x + static_cast<int>(at) - kBytesOfX;
+                step_pairs<Others, 0>(totals, ring, next, -1, x);
+                step_pairs<Others, 1>(totals, ring, next, 0, x + kBytesOfX);
+            }
+            u = units + (at == last_at ? 0 : 1);
+            x = first_x + static_cast<int>(at) - kBytesOfX;
         }
         if (u == units) {
             next.advance(1);
