@@ -150,7 +150,8 @@ cudaError_t run(const MatMul4BitBatch& batch, const StagedMatrix& x, int64_t col
     const Launch at{.grid = dim3(static_cast<unsigned>(batch.tiles * tiles_m), static_cast<unsigned>(ceil_div(K, depth))),
                     .block = kThreads,
                     .shared_bytes = sizeof(Shared<Groups>),
-                    .stream = stream};
+                    .stream = stream,
+                    .overlaps_predecessor = true};
     return launch(at, matmul_4bit_mma_kernel<T, Groups>, batch, x, static_cast<unsigned>(tiles_m), depth, columns);
 }
 

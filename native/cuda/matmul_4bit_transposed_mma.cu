@@ -96,7 +96,8 @@ class WeightSteps {
         for (int i = 0; i < 16; ++i) {
             const int64_t element = element_ + 64 * r + i;
             float value = 0;
-            if (left_ > 0 && columns_ > 64 * r + i) value = table[code_of(weight, element)] * absmax_of_element(weight, element);
+            if (left_ > 0 && columns_ > 64 * r + i)
+                value = table[code_of(weight, element)] * absmax_of_element<true>(weight, element);
             reinterpret_cast<T*>(&tile.at(row(), column(r) / 8 + i / 8))[i % 8] = from_float<T>(value);
         }
     }
@@ -216,7 +217,8 @@ cudaError_t run(const Transposed4BitBatch& batch, cudaStream_t stream) {
     const Launch at{.grid = dim3(static_cast<unsigned>(tiles_m * tiles_k), static_cast<unsigned>(batch.splits)),
                     .block = kThreads,
                     .shared_bytes = sizeof(Shared<Rows>),
-                    .stream = stream};
+                    .stream = stream,
+                    .overlaps_predecessor = true};
     return launch(at, matmul_4bit_transposed_mma_kernel<T, Rows>, batch, tiles_m);
 }
 

@@ -346,7 +346,7 @@ cudaError_t run(const Transposed4BitBatch& batch, cudaStream_t stream) {
     work.tiles_m = static_cast<int>(ceil_div(batch.M, 64 * Consumers));
     work.tiles = work.tiles_m * static_cast<int>(ceil_div(batch.weights.K, kColumns));
     work.items = work.tiles * static_cast<int>(batch.splits);
-    Launch at{.block = kThreads, .shared_bytes = sizeof(Shared<T, Consumers>), .stream = stream};
+    Launch at{.block = kThreads, .shared_bytes = sizeof(Shared<T, Consumers>), .stream = stream, .overlaps_predecessor = true};
     const cudaError_t status = persistent_grid(work.items, 1, &at.grid);
     if (status != cudaSuccess) return status;
     return launch(at, matmul_4bit_transposed_wgmma_kernel<T, Consumers>, work);

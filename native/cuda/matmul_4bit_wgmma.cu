@@ -214,7 +214,11 @@ cudaError_t run(const MatMul4BitBatch& batch, unsigned cluster, int64_t columns,
                          .splits = ceil_div(K, depth),
                          .depth = depth,
                          .cluster = cluster};
-    Launch at{.block = kWgmmaThreads, .shared_bytes = sizeof(Shared<T, Rows, Tables>), .stream = stream, .cluster = cluster};
+    Launch at{.block = kWgmmaThreads,
+              .shared_bytes = sizeof(Shared<T, Rows, Tables>),
+              .stream = stream,
+              .overlaps_predecessor = true,
+              .cluster = cluster};
     if (status == cudaSuccess) status = work.grid(&at.grid);
     if (status == cudaSuccess) status = launch(at, matmul_4bit_wgmma_kernel<T, Rows, Tables>, batch, x, work, columns);
     return status;

@@ -28,7 +28,7 @@ __device__ __forceinline__ void widen_eight(float (&values)[8], const WeightInt8
                                             int64_t K) {
     const int8_t* from = weight.codes + n * K + k;
     if (weight.is_aligned && n < end && k < K) {
-        const uint2 words = ptx::load_streaming(reinterpret_cast<const uint2*>(from));
+        const uint2 words = ptx::load_coherent_streaming(reinterpret_cast<const uint2*>(from));
 #pragma unroll
         for (int i = 0; i < 8; ++i) values[i] = static_cast<float>(static_cast<int8_t>((i < 4 ? words.x : words.y) >> (i % 4 * 8)));
     } else {
@@ -79,7 +79,8 @@ cudaError_t run(const TransposedInt8Batch& batch, cudaStream_t stream) {
     const Launch at{.grid = dim3(static_cast<unsigned>(tiles_m * tiles_k), static_cast<unsigned>(batch.splits)),
                     .block = kTransposedThreads,
                     .shared_bytes = sizeof(Shared<Groups>),
-                    .stream = stream};
+                    .stream = stream,
+                    .overlaps_predecessor = true};
     return launch(at, matmul_int8_transposed_mma_kernel<T, Groups>, batch, tiles_m);
 }
 

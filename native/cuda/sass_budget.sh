@@ -8,10 +8,15 @@
 # cycle) and to the one of loads, stores and shuffles (LSU, 32 lanes: an access of 64 bits counts twice, one of 128 bits four times).
 # Instructions of the uniform datapath run beside the others and count as issued only. Fails where a budget is exceeded, where the loop
 # loads weights in pieces of less than 8 bytes, and where a kernel is not found or has no such loop. Rules for other kernels go below.
+#
+# A kernel that overlaps the one before it reads nothing by the read-only path (device/ptx/memory.cuh). Which kernels these are needs no
+# list: those that wait for the one before, in each source that asks for overlap.
 set -euo pipefail
 
 cuobjdump=${1:?cuobjdump}
 folder=${2:?the folder of the objects}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 
 # object, architecture, kernel (as a regular expression of its mangled name), and per weight: issued, ALU, LSU
 readonly budgets='
@@ -38,11 +43,9 @@ matmul_4bit_wgmma            sm_90a matmul_4bit_wgmma_kernel
 matmul_4bit_transposed_wgmma sm_90a matmul_4bit_transposed_wgmma_kernel
 matmul_16bit_wgmma           sm_90a matmul_16bit_wgmma_kernel
 '
-# object, architecture, kernel, instruction: no kernel that matches may contain it. A kernel that overlaps the one before it reads
-# nothing by the read-only path (device/ptx/memory.cuh). A trap stands where a wrapper of device/ptx has no instruction for the
-# architecture: none may be left in what the launcher chooses there.
+# object, architecture, kernel, instruction: no kernel that matches may contain it. A trap stands where a wrapper of device/ptx has no
+# instruction for the architecture: none may be left in what the launcher chooses there.
 readonly must_not_have='
-matmul_4bit_stream sm_90a stream_kernelI.*Li256EEEv         ^LDG.*CONSTANT
 matmul_4bit_stream sm_75  stream_kernelI.*6__half.*Li128EEEv ^BPT.TRAP
 matmul_4bit_stream sm_80  stream_kernelI.*Li256EEEv         ^BPT.TRAP
 matmul_4bit_stream sm_86  stream_kernelI.*Li128EEEv         ^BPT.TRAP
@@ -50,6 +53,13 @@ matmul_4bit_mma    sm_75  mma_kernelI6__half                ^BPT.TRAP
 matmul_int8_mma    sm_75  mma_kernelI                       ^BPT.TRAP
 matmul_4bit_transposed_mma sm_75 mma_kernelI6__half         ^BPT.TRAP
 '
+
+# Prints the name of a file with the machine code of an object for an architecture. Each is taken apart once.
+code_of() {
+    local code=$scratch/$1.$2
+    [[ -e $code ]] || "$cuobjdump" --dump-sass --gpu-architecture "$2" "$folder/$1.o" >"$code"
+    printf '%s' "$code"
+}
 
 # Prints the counts of the first kernel that matches; what it prints ends with "ok" or with what is wrong.
 count() {
@@ -97,36 +107,49 @@ count() {
 status=0
 while read -r object architecture kernel issued alu lsu; do
     [[ -n $object ]] || continue
-    line=$("$cuobjdump" --dump-sass --gpu-architecture "$architecture" "$folder/$object.o" | count "$kernel" "$issued" "$alu" "$lsu")
+    line=$(count "$kernel" "$issued" "$alu" "$lsu" <"$(code_of "$object" "$architecture")")
     printf '%-7s %s: %s\n' "$architecture" "$kernel" "$line"
     [[ $line == *ok ]] || status=1
 done <<<"$budgets"
 while read -r object architecture kernel; do
     [[ -n $object ]] || continue
-    "$cuobjdump" --dump-sass --gpu-architecture "$architecture" "$folder/$object.o" |
-        awk -v kernel="$kernel" -v architecture="$architecture" '
-            function finish() { if (here) { kernels++; if (!products) without++ } }
-            /Function : / { finish(); here = $0 ~ kernel; products = 0 }
-            here && /[HI]GMMA/ { products++ }
-            END {
-                finish()
-                printf "%-7s %s: %d kernels, %d of them without warpgroup products\n", architecture, kernel, kernels, without
-                exit !kernels || without
-            }' || status=1
+    awk -v kernel="$kernel" -v architecture="$architecture" '
+        function finish() { if (here) { kernels++; if (!products) without++ } }
+        /Function : / { finish(); here = $0 ~ kernel; products = 0 }
+        here && /[HI]GMMA/ { products++ }
+        END {
+            finish()
+            printf "%-7s %s: %d kernels, %d of them without warpgroup products\n", architecture, kernel, kernels, without
+            exit !kernels || without
+        }' "$(code_of "$object" "$architecture")" || status=1
 done <<<"$must_have_wgmma"
 while read -r object architecture kernel instruction; do
     [[ -n $object ]] || continue
-    "$cuobjdump" --dump-sass --gpu-architecture "$architecture" "$folder/$object.o" |
-        awk -v kernel="$kernel" -v architecture="$architecture" -v instruction="$instruction" '
-            /Function : / { here = $0 ~ kernel; kernels += here }
-            here && match($0, /^[ \t]+\/\*[0-9a-f]+\*\/[ \t]+/) {
-                text = substr($0, RLENGTH + 1)
-                if (match(text, /^@!?U?P[0-9T]+[ \t]+/)) text = substr(text, RLENGTH + 1)
-                found += text ~ instruction
-            }
-            END {
-                printf "%-7s %s: %d kernels, %d times %s\n", architecture, kernel, kernels, found, instruction
-                exit !kernels || found
-            }' || status=1
+    awk -v kernel="$kernel" -v architecture="$architecture" -v instruction="$instruction" '
+        /Function : / { here = $0 ~ kernel; kernels += here }
+        here && match($0, /^[ \t]+\/\*[0-9a-f]+\*\/[ \t]+/) {
+            text = substr($0, RLENGTH + 1)
+            if (match(text, /^@!?U?P[0-9T]+[ \t]+/)) text = substr(text, RLENGTH + 1)
+            found += text ~ instruction
+        }
+        END {
+            printf "%-7s %s: %d kernels, %d times %s\n", architecture, kernel, kernels, found, instruction
+            exit !kernels || found
+        }' "$(code_of "$object" "$architecture")" || status=1
 done <<<"$must_not_have"
+# ACQBULK is griddepcontrol.wait. Where a source asks for overlap and no kernel has it, the instruction has got another name.
+overlapping=$(grep -l overlaps_predecessor "$(dirname "$0")"/*.cu)
+for source in $overlapping; do
+    object=$(basename "$source" .cu)
+    awk -v object="$object" '
+        function finish() { kernels += waits; wrong += waits && read_only }
+        /Function : / { finish(); waits = read_only = 0 }
+        /[ \t]ACQBULK/ { waits = 1 }
+        /[ \t]LDG[^ ]*\.CONSTANT/ { read_only = 1 }
+        END {
+            finish()
+            printf "sm_90a  %s: %d kernels overlap the one before, %d of them read by the read-only path\n", object, kernels, wrong
+            exit !kernels || wrong
+        }' "$(code_of "$object" sm_90a)" || status=1
+done
 exit "$status"

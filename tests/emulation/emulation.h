@@ -50,9 +50,14 @@ struct Order {
 // what HALFBYTE_EMULATION_ORDERS names, as in "forward,reverse,random:7", else forward alone.
 void set_orders(std::vector<Order> orders);
 
+// While set, a kernel that overlaps the one before it is held against one that reads and writes all of the device's memory, instead
+// of against the one that there was, if any.
+void assume_predecessors_use_everything(bool assume);
+
 // What a kernel did, summed over its threads' warps: one instruction of a warp counts once, however many of its lanes take part.
 struct Counts {
     int64_t launches = 0, blocks = 0;
+    int64_t overlapping = 0;  // of the launches: those that may overlap the kernel before
     int64_t global_loads = 0, global_stores = 0, global_load_bytes = 0, global_store_bytes = 0;
     int64_t global_sectors = 0;  // aligned 32-byte pieces that global accesses touch; bytes / 32 is the least
     int64_t shared_loads = 0, shared_stores = 0;

@@ -1,6 +1,8 @@
 // 64 consecutive codes of a row of a 4-bit weight and their statistics: what a thread loads a stage ahead and decodes.
 //
 // Rows are whole words, so a word of eight codes lies in one block; a run lies in up to three, if blocks straddle rows.
+//
+// All loads are coherent: the kernel that loads overlaps the one before it, whose result the weight may be.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -62,13 +64,13 @@ struct CodeRun {
 #pragma unroll
             for (int i = 0; i < 2; ++i)
                 if (32 * i < count) {
-                    const uint4 four = __ldg(reinterpret_cast<const uint4*>(from) + i);
+                    const uint4 four = ptx::load_coherent(reinterpret_cast<const uint4*>(from) + i);
                     words[4 * i] = four.x, words[4 * i + 1] = four.y, words[4 * i + 2] = four.z, words[4 * i + 3] = four.w;
                 }
         } else {
 #pragma unroll
             for (int i = 0; i < kRunWords; ++i)
-                if (8 * i < count) words[i] = __ldg(reinterpret_cast<const uint32_t*>(from) + i);
+                if (8 * i < count) words[i] = ptx::load_coherent(reinterpret_cast<const uint32_t*>(from) + i);
         }
         const int64_t block = first >> layout.shift;
         load_statistic(statistics, layout, 0, block);
@@ -99,10 +101,10 @@ struct CodeRun {
    private:
     __device__ __forceinline__ void load_statistic(const Statistics& statistics, RunLayout layout, int i, int64_t block) {
         if (layout.is_nested) {
-            absmax[i] = __ldg(static_cast<const uint8_t*>(statistics.absmax) + block);
-            nested_absmax[i] = __ldg(statistics.nested_absmax + (block >> statistics.nested_shift));
+            absmax[i] = ptx::load_coherent(static_cast<const uint8_t*>(statistics.absmax) + block);
+            nested_absmax[i] = ptx::load_coherent(statistics.nested_absmax + (block >> statistics.nested_shift));
         } else {
-            absmax[i] = __ldg(static_cast<const uint32_t*>(statistics.absmax) + block);
+            absmax[i] = ptx::load_coherent(static_cast<const uint32_t*>(statistics.absmax) + block);
         }
     }
 

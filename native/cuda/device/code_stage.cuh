@@ -11,6 +11,8 @@
 //
 // Pieces of 16 bytes change places in rows 4 to 7 of each eight, so that eight rows that are written or read at once touch all 32
 // banks once.
+//
+// All loads are coherent: the kernel that loads overlaps the one before it, whose result the weight may be.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -115,10 +117,10 @@ class CodeFiller {
         for (int i = 0; i < Tables; ++i) {
             const int64_t block = (element_ + min(i * kCodeSlice, rest_ - kCodeSlice)) >> statistics_.shift;
             if (is_nested_) {
-                registers.nested[i] = __ldg(static_cast<const uint8_t*>(statistics_.absmax) + block);
-                registers.factors[i] = __ldg(statistics_.nested_absmax + (block >> statistics_.nested_shift));
+                registers.nested[i] = ptx::load_coherent(static_cast<const uint8_t*>(statistics_.absmax) + block);
+                registers.factors[i] = ptx::load_coherent(statistics_.nested_absmax + (block >> statistics_.nested_shift));
             } else {
-                registers.factors[i] = __ldg(static_cast<const float*>(statistics_.absmax) + block);
+                registers.factors[i] = ptx::load_coherent(static_cast<const float*>(statistics_.absmax) + block);
             }
         }
         element_ += kCodeStep;
@@ -134,7 +136,8 @@ class CodeFiller {
         for (int i = 0; i < Tables; ++i) {
             float absmax = registers.factors[i];
             if (is_nested_)  // two roundings, as on every device
-                absmax = __fadd_rn(__fmul_rn(__ldg(statistics_.nested_codebook + registers.nested[i]), absmax), offset_);
+                absmax =
+                    __fadd_rn(__fmul_rn(ptx::load_coherent(statistics_.nested_codebook + registers.nested[i]), absmax), offset_);
             uint32_t low[4], high[4];
 #pragma unroll
             for (int j = 0; j < 4; ++j) {

@@ -74,23 +74,24 @@ struct SixteenCodes {
 };
 
 // Run r of `Runs` begins at element(r), a multiple of 16; nothing is loaded where exists(r) is false. Statistics come after all
-// codes, and what nested ones take in a row is taken for all runs at once.
+// codes, and what nested ones take in a row is taken for all runs at once. All loads are coherent: the kernel that loads overlaps
+// the one before it, whose result the weight may be.
 template <int Runs, class Element, class Exists>
 __device__ __forceinline__ void load_runs(SixteenCodes (&runs)[Runs], const Weight4Bit& weight, const Element& element,
                                           const Exists& exists) {
 #pragma unroll
     for (int r = 0; r < Runs; ++r) {
         runs[r] = {};
-        if (exists(r)) runs[r].words = ptx::load_streaming(reinterpret_cast<const uint2*>(weight.packed + element(r) / 2));
+        if (exists(r)) runs[r].words = ptx::load_coherent_streaming(reinterpret_cast<const uint2*>(weight.packed + element(r) / 2));
     }
     if (weight.is_nested) {
 #pragma unroll
         for (int r = 0; r < Runs; ++r)
-            if (exists(r)) runs[r].statistic = absmax_at<true>(weight.statistics, element(r));
+            if (exists(r)) runs[r].statistic = absmax_at<true, true>(weight.statistics, element(r));
     } else {
 #pragma unroll
         for (int r = 0; r < Runs; ++r)
-            if (exists(r)) runs[r].statistic = absmax_at<false>(weight.statistics, element(r));
+            if (exists(r)) runs[r].statistic = absmax_at<false, true>(weight.statistics, element(r));
     }
 }
 

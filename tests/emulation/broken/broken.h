@@ -58,5 +58,7 @@ cudaError_t multicast_to_no_block(const CUtensorMap& from, int32_t* output);   /
 cudaError_t overlap_reads(const int32_t* input, int32_t* output);       // one thread reads the former kernel's results too early
 cudaError_t overlap_overwrites(int32_t* input, int32_t* output);        // what the former kernel may still read
 cudaError_t overlap_reads_only(const int32_t* input, int32_t* output);  // the former kernel's results, by __ldg after the wait
-cudaError_t reads_only_what_it_writes(int32_t* output);                 // __ldg of the kernel's own results
-cudaError_t overlap_leaves(const int32_t* input, int32_t* output);      // some threads have nothing to do, and do not wait
+cudaError_t overlap_reads_alone(int32_t* output);                       // the same two after no kernel at all
+cudaError_t overlap_reads_only_alone(int32_t* output);
+cudaError_t reads_only_what_it_writes(int32_t* output);             // __ldg of the kernel's own results
+cudaError_t overlap_leaves(const int32_t* input, int32_t* output);  // some threads have nothing to do, and do not wait

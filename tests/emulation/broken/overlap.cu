@@ -45,6 +45,12 @@ cudaError_t in_turn_overlapping(void (*second)(int32_t*), const int32_t* input, 
 
 }  // namespace
 
+cudaError_t overlap_reads_alone(int32_t* output) {
+    return launch({.block = 32, .overlaps_predecessor = true}, overlap_reads_kernel, output);
+}
+cudaError_t overlap_reads_only_alone(int32_t* output) {
+    return launch({.block = 32, .overlaps_predecessor = true}, overlap_reads_only_kernel, output);
+}
 cudaError_t overlap_reads(const int32_t* input, int32_t* output) {
     return in_turn_overlapping(overlap_reads_kernel, input, output, output);
 }

@@ -30,7 +30,9 @@ __global__ void every_instruction_of_all(uint4* wide, uint2* pair, uint32_t* wor
     ptx::store_streaming(wide, ptx::load_streaming<128>(wide + 1));
     ptx::store_streaming(pair, ptx::load_streaming(pair + 1));
     ptx::store_streaming(pair, ptx::load_streaming<128>(pair + 1));
+    ptx::store_streaming(wide, ptx::load_coherent(wide + 1));
     ptx::store_streaming(pair, ptx::load_coherent(pair + 1));
+    ptx::store_streaming(pair, ptx::load_coherent_streaming(pair + 1));
     ptx::store_streaming(pair, ptx::load_coherent_streaming<128>(pair + 1));
     ptx::store_streaming(pair, ptx::load_coherent_streaming<256>(pair + 1));
     *f = ptx::load_coherent(f + 1);

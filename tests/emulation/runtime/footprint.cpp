@@ -13,6 +13,7 @@ namespace {
 uint8_t g_number = 0;  // of the last launch
 cudaStream_t g_stream{};
 std::atomic<bool> g_has_predecessor = false;
+std::atomic<bool> g_is_any = false;
 
 // Launches mark two sets of bytes in turns, so that one's marks do not hide those of the one before.
 uint8_t* marks(const Allocation& allocation, const void* p, uint8_t number, bool write) {
@@ -34,9 +35,12 @@ Footprint begin_footprint(const cudaLaunchConfig_t& config) {
     for (unsigned i = 0; i < config.numAttrs; ++i)
         if (config.attrs[i].id == cudaLaunchAttributeProgrammaticStreamSerialization)
             footprint.may_overlap = config.attrs[i].val.programmaticStreamSerializationAllowed != 0;
-    footprint.overlaps = has_predecessor && footprint.may_overlap;
+    footprint.is_any = g_is_any && footprint.may_overlap;
+    footprint.overlaps = footprint.is_any || (has_predecessor && footprint.may_overlap);
     return footprint;
 }
+
+void assume_predecessors_use_everything(bool assume) { g_is_any = assume; }
 
 void forget_predecessor() { g_has_predecessor = false; }
 
@@ -46,7 +50,7 @@ void note_access(Block& block, const Allocation& allocation, const void* p, size
     std::memset(marks(allocation, p, footprint.number, write), footprint.number, size);
     if (!footprint.overlaps || block.thread().knows_predecessor_ended) return;
     const auto former = static_cast<uint8_t>(footprint.number - 1);
-    const bool was_written = std::memchr(marks(allocation, p, former, true), former, size) != nullptr;
+    const bool was_written = footprint.is_any || std::memchr(marks(allocation, p, former, true), former, size) != nullptr;
     const bool was_read = write && std::memchr(marks(allocation, p, former, false), former, size) != nullptr;
     if ((was_written || was_read) && !block.knows_predecessor_ended())
         block.fail(Fault::kOverlap, code, where,
@@ -60,7 +64,7 @@ void note_read_only(Block& block, const Allocation& allocation, const void* p, s
     const Footprint& footprint = block.launch().footprint;
     const auto wrote = [&](uint8_t number) { return std::memchr(marks(allocation, p, number, true), number, size) != nullptr; };
     const bool is_own = wrote(footprint.number);
-    if (is_own || (footprint.overlaps && wrote(static_cast<uint8_t>(footprint.number - 1))))
+    if (is_own || footprint.is_any || (footprint.overlaps && wrote(static_cast<uint8_t>(footprint.number - 1))))
         block.fail(Fault::kReadOnlyPath, nullptr, where,
                    "reads %zu bytes at offset %td of an allocation of %zu bytes by the read-only path, which %s writes", size,
                    static_cast<const char*>(p) - allocation.begin, allocation.bytes,

@@ -19,6 +19,7 @@ struct Footprint {
     uint8_t number = 0;        // its mark; the one before it left number - 1
     bool may_overlap = false;  // launched to overlap, whether or not there is a kernel before it
     bool overlaps = false;     // a kernel came before it on its stream that may still run
+    bool is_any = false;       // and is taken to use all memory
 };
 
 // Before a launch, whichever orders it is run in. Under the device's mutex.

@@ -241,6 +241,7 @@ cudaError_t run(const cudaLaunchConfig_t& config, unsigned cluster, const void* 
         }
         if (launch.counting) {
             launch.counts.launches = 1;
+            launch.counts.overlapping = footprint.may_overlap;
             const std::lock_guard lock(g_mutex);
             std::string& name = g_names[function];
             if (name.empty()) name = launch.name();

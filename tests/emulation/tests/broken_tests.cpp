@@ -203,6 +203,17 @@ TEST(catches_the_read_only_path_to_what_is_written) {
     EXPECT_CAUGHT(reads_only_what_it_writes(data.output.data()), kReadOnlyPath, "which this kernel writes");
 }
 
+// What came before may have used any memory, though here nothing came before.
+TEST(catches_a_kernel_that_overlaps_any_other) {
+    Data data;
+    {
+        const test::AnyPredecessor any;
+        EXPECT_CAUGHT(overlap_reads_alone(data.output.data()), kOverlap, "thread (20,0,0), overlap.cu:");
+        EXPECT_CAUGHT(overlap_reads_only_alone(data.output.data()), kReadOnlyPath, "which the kernel that this one overlaps");
+    }
+    EXPECT_SUCCESS(overlap_reads_only_alone(data.output.data()));
+}
+
 TEST(catches_an_endless_loop) {
     Data data;
     const test::Buffer<uint32_t> flag(std::vector<uint32_t>{0});

@@ -81,6 +81,7 @@ struct ForwardProduct {
         op.ldx = device_x.ld();
         op.outputs = targets.data();
         op.workspace = workspace.data();
+        const AnyPredecessor any;
         return launch(op);
     }
 

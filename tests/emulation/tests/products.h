@@ -142,6 +142,16 @@ class Architecture {
     ~Architecture() { unsetenv("HALFBYTE_EMULATION_ARCHITECTURE"); }
 };
 
+// While it lives, the kernel before a launch may have written all that lies in memory and may still read it: what a kernel that
+// overlaps it must be ready for, because a caller's other kernels come before.
+class AnyPredecessor {
+   public:
+    AnyPredecessor() { halfbyte::emulation::assume_predecessors_use_everything(true); }
+    AnyPredecessor(const AnyPredecessor&) = delete;
+    AnyPredecessor& operator=(const AnyPredecessor&) = delete;
+    ~AnyPredecessor() { halfbyte::emulation::assume_predecessors_use_everything(false); }
+};
+
 // While it lives, an operation runs this kernel and no other; none for the one it chooses.
 class AskedKernel {
    public:

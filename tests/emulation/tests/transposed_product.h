@@ -65,6 +65,7 @@ struct TransposedProduct {
         op.dx = dx.data();
         op.lddx = dx.ld();
         op.workspace = workspace.data();
+        const AnyPredecessor any;
         return launch(op);
     }
 

@@ -61,7 +61,20 @@ __device__ __forceinline__ uint2 load_coherent(const uint2* p) {
     return v;
 }
 
-// Read once, past the first-level cache; the second-level cache fetches as load_streaming<PrefetchBytes> says below.
+__device__ __forceinline__ uint4 load_coherent(const uint4* p) {
+    uint4 v;
+    asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p));
+    return v;
+}
+
+// Read once, past the first-level cache.
+__device__ __forceinline__ uint2 load_coherent_streaming(const uint2* p) {
+    uint2 v;
+    asm volatile("ld.global.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p));
+    return v;
+}
+
+// The same; the second-level cache fetches as load_streaming<PrefetchBytes> says below.
 template <int PrefetchBytes>
 __device__ __forceinline__ uint2 load_coherent_streaming(const uint2* p) {
     static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);

@@ -24,6 +24,8 @@ inline uint8_t load_coherent(const uint8_t* p) { return *p; }
 inline uint32_t load_coherent(const uint32_t* p) { return *p; }
 inline float load_coherent(const float* p) { return *p; }
 inline uint2 load_coherent(const uint2* p) { return *p; }
+inline uint4 load_coherent(const uint4* p) { return *p; }
+inline uint2 load_coherent_streaming(const uint2* p) { return *p; }
 template <int PrefetchBytes>
 inline uint2 load_coherent_streaming(const uint2* p) {
     static_assert(PrefetchBytes == 128 || PrefetchBytes == 256);
