@@ -80,6 +80,7 @@ build_native() {
     [[ -n $nvcc ]] || emulated=(-DHALFBYTE_EMULATED=OFF) # an earlier `test` may have left it on
     cmake -S native -B "$native_build" "${generator[@]}" -DCMAKE_BUILD_TYPE=$configuration -DHALFBYTE_NVCC="$nvcc" "${emulated[@]}" \
         -DHALFBYTE_WARNINGS_AS_ERRORS="${HALFBYTE_WARNINGS_AS_ERRORS:-OFF}" --log-level=WARNING
+    [[ -z $nvcc ]] || echo "with CUDA, by $nvcc: its kernels take minutes to compile when they are new"
     cmake --build "$native_build" --parallel
     ls -l "$native_build"/libhalfbyte_*.so | awk '{ printf "%s: %.1f MB\n", $NF, $5 / 1e6 }'
     if [[ -z $nvcc ]]; then
@@ -92,10 +93,14 @@ build_native() {
         echo "note: see the end of $native_build/ptxas.txt"
 }
 
+# GCC alone: see tests/emulation/CMakeLists.txt.
+require_emulation_tools() {
+    have g++ || install_packages g++
+    [[ -f /usr/include/boost/context/detail/fcontext.hpp ]] || install_packages libboost-context-dev
+}
+
 # The CUDA kernels as a library that runs them on the CPU, and the emulator's own tests.
 build_emulated() {
-    have g++ || install_packages g++ # GCC alone: see tests/emulation/CMakeLists.txt
-    [[ -f /usr/include/boost/context/detail/fcontext.hpp ]] || install_packages libboost-context-dev
     say "Emulated CUDA"
     cmake -S native -B "$native_build" -DHALFBYTE_EMULATED=ON --log-level=WARNING
     cmake --build "$native_build" --parallel
@@ -140,6 +145,8 @@ verb_demo() {
 }
 
 verb_test() {
+    find_toolkit
+    [[ -z $nvcc ]] || require_emulation_tools # before minutes of tests
     verb_build
     passed=0 failed=0 skipped=0 broken=0
     local project
@@ -147,7 +154,6 @@ verb_test() {
         run_tests "$project" "$(test_program $project)" "$@"
     done
     run_tests "steps of tests/gpu" tests/gpu/steps_tests.sh
-    find_toolkit
     if [[ -n $nvcc ]]; then test_emulated "$@"; else printf '\nNo CUDA toolkit here: the CUDA kernels were not tested; --cuda sets one up.\n'; fi
     if ((broken && failed == 0)); then failed=1; fi
     printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

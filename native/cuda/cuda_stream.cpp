@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "error.h"
+#include "kernel_choice.h"
 
 namespace halfbyte::cuda {
 namespace {
@@ -31,6 +32,7 @@ std::string explain_absence(cudaError_t status) {
 }
 
 std::unique_ptr<CudaStream> new_stream(int32_t device) {
+    check_asked_kernels();
     const int ordinal = ordinal_of(device);
     const int capability =
         attribute(cudaDevAttrComputeCapabilityMajor, ordinal) * 10 + attribute(cudaDevAttrComputeCapabilityMinor, ordinal);

@@ -26,9 +26,10 @@
 // as sass_budget.sh counts (accesses are of 32 bits to shared and global memory):
 //                                   issued   integers and permutes   accesses
 //   plain,  up to 4 rows of x        1.45    0.53                    0.72: lookup 0.5, codes 0.125, x 0.0625, statistics 0.03
-//   plain,  5 to 8                   1.42    0.51                    0.75: statistics 0.0625
-//   nested, up to 4, and 5 to 8      1.50    0.55                    0.77 and 0.80
-// An H200 reads 31 weights per cycle and multiprocessor, which leaves 1.02 accesses each.
+//   plain,  5 to 8                   1.41    0.51                    0.75: statistics 0.0625
+//   nested, up to 4                  1.49    0.55                    0.77
+//   nested, 5 to 8                   1.50    0.53                    0.80
+// An H200 that only reads, at 4.6 TB/s, brings 31 weights per cycle and multiprocessor, which leaves 1.02 accesses each.
 //
 // Overlap with the kernel before (grid_dependency_wait): a weight may be that kernel's result, as when a quantizer runs just
 // before, and its writes are visible only after the wait, and to coherent loads. So nothing is read ahead of it: the table, which
