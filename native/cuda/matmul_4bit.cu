@@ -84,10 +84,11 @@ const Kernel kKernels[] = {
          },
      .best = always,
      .takes_x = any_x,
-     // Blocks are counted in 32 bits.
+     // Blocks and rows are counted in 32 bits, and so are the strips of 16 rows of all weights of a launch.
      .takes =
          [](const halfbyte_weight_4bit& weight) {
-             return reinterpret_cast<uintptr_t>(weight.packed) % 8 == 0 && weight.N * weight.K / 64 < int64_t{1} << 32;
+             return reinterpret_cast<uintptr_t>(weight.packed) % 8 == 0 && weight.N * weight.K / 64 < int64_t{1} << 32 &&
+                    weight.N < int64_t{1} << 31;
          },
      .rows_of_tile = kStreamTile,
      .splits = matmul_4bit_stream_splits,

@@ -157,6 +157,7 @@ TEST(matmul_4bit_asked_of_a_kernel_that_cannot) {
     EXPECT(refuses("stream", 65, 8, 64));
     // Positions of 32 bits, and 65535 parts of K at the most.
     EXPECT(refuses("stream", 1, 32, int64_t{1} << 28));
+    EXPECT(refuses("stream", 1, int64_t{1} << 31, 16));
     EXPECT(refuses("stream", 1, 1, (int64_t{1} << 31) + 16));
 }
 
