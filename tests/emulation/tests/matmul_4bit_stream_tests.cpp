@@ -127,6 +127,17 @@ TEST(matmul_4bit_stream_of_every_format) {
             for (const int64_t M : {1, 6, 12, 20}) check({M, 384, {50}, {format}, true, 3}, dtype);
 }
 
+// Nested blocks that end within a row, and between the pairs of strips that a warp multiplies at a time.
+TEST(matmul_4bit_stream_of_every_nested_blocksize) {
+    for (const int64_t nested_blocksize : {32, 64, 512, 4096})
+        for (const int64_t blocksize : {64, 32, 128})
+            for (const int64_t M : {1, 6, 12}) {
+                Format4Bit format{HALFBYTE_QUANT_TYPE_NF4, blocksize, true};
+                format.nested_blocksize = nested_blocksize;
+                check({M, 640, {250}, {format}}, DType::kBFloat16);
+            }
+}
+
 TEST(matmul_4bit_stream_of_mixed_weights) {
     const std::vector<int64_t> rows = {40, 16, 1, 0, 200, 33, 5, 64, 17, 3};
     for (const DType dtype : kTypes)
@@ -214,6 +225,22 @@ TEST(matmul_4bit_stream_in_clusters_of_infinities) {
     }
 }
 
+// Sums of splits that all but cancel: added in another order they round to something else.
+TEST(matmul_4bit_stream_in_clusters_adds_in_order) {
+    const Spoil cancel = [](std::vector<double>& x, int64_t K) {
+        std::fill(x.begin(), x.end(), 0.0);
+        constexpr double kParts[] = {0x1p20, 0.703125, -0x1p20, 0.8984375};
+        for (size_t i = 0; i < x.size(); i += static_cast<size_t>(K) / 4) x[i] = kParts[i / (static_cast<size_t>(K) / 4) % 4];
+    };
+    Format4Bit format{HALFBYTE_QUANT_TYPE_CUSTOM, 4096, false};
+    format.custom = std::vector<float>(16, 1.0f);
+    for (const char* splits : {"4", "8"})
+        for (const int64_t M : {2, 12}) {
+            const test::AskedKernel parts("stream_splits", splits);
+            check_in_clusters({M, 4096, {40}, {format}}, DType::kBFloat16, cancel);
+        }
+}
+
 // Where there are no clusters, and where K is too deep for eight of them.
 TEST(matmul_4bit_stream_without_clusters) {
     const Case deep{17, 16512, {17}};
@@ -231,6 +258,16 @@ TEST(matmul_4bit_stream_of_unaligned_matrices) {
             check({M, 128, {40}, {{}}, true, 1, 1}, dtype);
             check({M, 128, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, false, 8}}, true, 8, 1}, dtype);
         }
+}
+
+TEST(matmul_4bit_stream_of_unaligned_statistics) {
+    for (const int64_t blocksize : {64, 256})
+        for (const bool is_nested : {false, true})
+            for (const int64_t M : {1, 6}) {
+                Format4Bit format{HALFBYTE_QUANT_TYPE_NF4, blocksize, is_nested};
+                format.absmax_skew = 1;
+                check({M, 256, {100}, {format}}, DType::kFloat16);
+            }
 }
 
 TEST(matmul_4bit_stream_of_infinities) {

@@ -175,6 +175,8 @@ struct Format4Bit {
     int64_t skew = 0;                // bytes by which the codes lie off their alignment
     bool first_is_infinite = false;  // of the caller's own table; no code names it
     std::vector<float> custom = {};  // the caller's own table, if not random; no code names its first value
+    int64_t nested_blocksize = 256;
+    int64_t absmax_skew = 0;  // statistics by which they lie off their alignment
 };
 
 // Every table, statistics of both kinds, and blocks of all sizes that matter.
@@ -205,11 +207,13 @@ class RandomWeight4Bit {
         for (uint8_t& index : indices) index = static_cast<uint8_t>(random.next());
         if (format.first_is_infinite || !format.custom.empty())
             for (uint8_t& byte : packed) byte = static_cast<uint8_t>(byte | (byte >> 4 == 0) << 4 | ((byte & 15) == 0));
-        std::vector<float> absmax(blocks), nested(static_cast<size_t>(halfbyte::ceil_div(static_cast<int64_t>(blocks), 256)));
+        std::vector<float> absmax(blocks);
+        std::vector<float> nested(static_cast<size_t>(halfbyte::ceil_div(static_cast<int64_t>(blocks), format.nested_blocksize)));
         for (float& value : absmax) value = random.uniform() * 3;
         for (float& value : nested) value = random.uniform();
         if (blocks > 1) absmax[1] = 0;
-        std::vector<float> map(halfbyte::dynamic_signed().begin(), halfbyte::dynamic_signed().end()), offset = {0.7f}, custom(16);
+        std::vector<float> map(256), offset = {0.7f + 0.2f * random.uniform()}, custom(16);
+        for (float& value : map) value = random.uniform();
         for (float& value : custom) value = random.uniform() * 1e4f;
         if (!format.custom.empty()) custom = format.custom;
         if (format.first_is_infinite) custom[0] = std::numeric_limits<float>::infinity();
@@ -217,7 +221,7 @@ class RandomWeight4Bit {
         weight_.N = N;
         weight_.K = K;
         weight_.blocksize = format.blocksize;
-        weight_.nested_blocksize = 256;
+        weight_.nested_blocksize = format.nested_blocksize;
         weight_.quant_type = format.quant_type;
         weight_.absmax = format.nested ? static_cast<const void*>(indices.data()) : absmax.data();
         if (format.nested)
@@ -234,7 +238,10 @@ class RandomWeight4Bit {
         }
 
         weight_.packed = bytes(packed) + format.skew;
-        weight_.absmax = format.nested ? static_cast<const void*>(bytes(indices)) : floats(absmax);
+        const auto skew = static_cast<size_t>(format.absmax_skew);
+        indices.insert(indices.begin(), skew, uint8_t{});
+        absmax.insert(absmax.begin(), skew, 0.0f);
+        weight_.absmax = format.nested ? static_cast<const void*>(bytes(indices) + skew) : floats(absmax) + skew;
         if (format.nested)
             weight_.nested_absmax = floats(nested), weight_.nested_codebook = floats(map), weight_.nested_offset = floats(offset);
         if (format.quant_type == HALFBYTE_QUANT_TYPE_CUSTOM) weight_.codebook = floats(custom);
