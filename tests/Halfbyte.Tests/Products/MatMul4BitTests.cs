@@ -45,9 +45,10 @@ public sealed class MatMul4BitTests(string device) : DeviceTests(device)
     }
 
     [Test]
-    public void Every_nested_block_size([ValueSource(typeof(Data), nameof(Data.BlockSizes))] int nestedBlockSize, [Values(1, 3, 40)] int m)
+    public void Every_nested_block_size(
+        [ValueSource(typeof(Data), nameof(Data.BlockSizes))] int nestedBlockSize, [Values(1, 3, 40, 70)] int m, [Values(1030, 1040)] int k)
     {
-        using var weight = new Weight4Bit(Stream, 70, 1030, new(QuantType.Nf4, 32, true, nestedBlockSize));
+        using var weight = new Weight4Bit(Stream, 70, k, new(QuantType.Nf4, 32, true, nestedBlockSize));
         AssertCloseToReference([weight], m, DType.BFloat16);
     }
 

@@ -63,10 +63,21 @@ TEST(transposed_wgmma_of_every_format) {
         for (const bool nested : {false, true})
             for (const int64_t blocksize : {32, 64, 128, 256, 4096})
                 for (const int64_t skew : {0, 4}) {  // words, and 16 bytes
-                    check({20, 256, {70}, {{type, blocksize, nested, skew}}}, DType::kBFloat16);
-                    check({20, 264, {70}, {{type, blocksize, nested, skew}}}, DType::kBFloat16);
-                    check({20, 96, {70}, {{type, blocksize, nested, skew}}}, DType::kFloat16);
+                    Format4Bit format{type, blocksize, nested, skew};
+                    if (type == HALFBYTE_QUANT_TYPE_FP4) format.nested_blocksize = 32;
+                    check({20, 256, {70}, {format}}, DType::kBFloat16);
+                    check({20, 264, {70}, {format}}, DType::kBFloat16);
+                    check({20, 96, {70}, {format}}, DType::kFloat16);
                 }
+}
+
+// Rounding errors of a weight hide behind those of a sum; here there is none.
+TEST(transposed_wgmma_multiplies_by_dequantized_weights) {
+    test::run_in_order({});
+    const test::AskedKernel asked("matmul_4bit_transposed", "wgmma");
+    for (const DType dtype : kTypes)
+        for (const Format4Bit& format : test::every_format())
+            for (const int64_t K : {72, 128}) Product({70, K, {70}, {format}}, dtype).check_weight();
 }
 
 TEST(transposed_wgmma_of_several_weights) {

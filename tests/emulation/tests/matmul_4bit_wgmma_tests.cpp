@@ -126,7 +126,7 @@ TEST(matmul_4bit_wgmma_split_in_depth) {
 // half, and several rounds of the ring: by one block and by two, equal to the bit.
 TEST(matmul_4bit_wgmma_in_clusters) {
     const std::vector<Format4Bit> formats = {{}, {HALFBYTE_QUANT_TYPE_FP4, 128, true}, {HALFBYTE_QUANT_TYPE_CUSTOM, 32, true}};
-    for (const char* rows : {"128", "256"})
+    for (const char* rows : kTiles)
         for (const Case& at : {Case{65, 80, {1}, {{}}, true}, Case{600, 16, {129}}, Case{129, 592, {130, 3}, formats, true, 8, 3},
                                Case{257, 128, {31, 0, 257, 64}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}, false, 0, 1},
                                Case{65, 1088, {20, 130}, formats, true}}) {
@@ -173,6 +173,21 @@ TEST(matmul_4bit_wgmma_of_a_table_with_an_infinity) {
     for (const char* kernel : {"wgmma", "chunks"}) {
         const Asked asked(kernel);
         check({65, 80, {3}, {format}}, DType::kBFloat16);
+    }
+}
+
+// Rounding errors of a weight hide behind those of a sum; here there is none.
+TEST(matmul_4bit_wgmma_multiplies_by_dequantized_weights) {
+    test::run_in_order({});
+    for (const char* kernel : {"wgmma", "chunks"}) {
+        const Asked asked(kernel);
+        for (const DType dtype : kTypes)
+            for (const int64_t K : {80, 128}) {
+                const std::vector<Format4Bit> formats = test::every_format();
+                const Product product({K, K, test::many_sizes(formats.size(), 140), formats}, dtype, test::put_identity);
+                EXPECT_SUCCESS(product.run());
+                for (size_t i = 0; i < formats.size(); ++i) product.check_weight(i);
+            }
     }
 }
 

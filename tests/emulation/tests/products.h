@@ -175,14 +175,19 @@ struct Format4Bit {
     int64_t skew = 0;                // bytes by which the codes lie off their alignment
     bool first_is_infinite = false;  // of the caller's own table; no code names it
     std::vector<float> custom = {};  // the caller's own table, if not random; no code names its first value
+    int64_t nested_blocksize = 256;
 };
 
-// Every table, statistics of both kinds, and blocks of all sizes that matter.
+// Every table, statistics of both kinds, and blocks of all sizes that matter; nested statistics in blocks of 256 as everywhere, and
+// in smaller ones.
 inline std::vector<Format4Bit> every_format() {
     std::vector<Format4Bit> formats;
     for (const int32_t type : {HALFBYTE_QUANT_TYPE_FP4, HALFBYTE_QUANT_TYPE_NF4, HALFBYTE_QUANT_TYPE_CUSTOM})
         for (const bool nested : {false, true})
-            for (const int64_t blocksize : {32, 64, 256, 4096}) formats.push_back({type, blocksize, nested});
+            for (const int64_t blocksize : {32, 64, 256, 4096}) {
+                formats.push_back({type, blocksize, nested});
+                if (type == HALFBYTE_QUANT_TYPE_FP4) formats.back().nested_blocksize = 32;
+            }
     return formats;
 }
 
@@ -205,7 +210,8 @@ class RandomWeight4Bit {
         for (uint8_t& index : indices) index = static_cast<uint8_t>(random.next());
         if (format.first_is_infinite || !format.custom.empty())
             for (uint8_t& byte : packed) byte = static_cast<uint8_t>(byte | (byte >> 4 == 0) << 4 | ((byte & 15) == 0));
-        std::vector<float> absmax(blocks), nested(static_cast<size_t>(halfbyte::ceil_div(static_cast<int64_t>(blocks), 256)));
+        const int64_t nested_blocks = halfbyte::ceil_div(static_cast<int64_t>(blocks), format.nested_blocksize);
+        std::vector<float> absmax(blocks), nested(static_cast<size_t>(nested_blocks));
         for (float& value : absmax) value = random.uniform() * 3;
         for (float& value : nested) value = random.uniform();
         if (blocks > 1) absmax[1] = 0;
@@ -217,7 +223,7 @@ class RandomWeight4Bit {
         weight_.N = N;
         weight_.K = K;
         weight_.blocksize = format.blocksize;
-        weight_.nested_blocksize = 256;
+        weight_.nested_blocksize = format.nested_blocksize;
         weight_.quant_type = format.quant_type;
         weight_.absmax = format.nested ? static_cast<const void*>(indices.data()) : absmax.data();
         if (format.nested)
