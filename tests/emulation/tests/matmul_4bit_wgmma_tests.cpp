@@ -59,7 +59,7 @@ TEST(matmul_4bit_wgmma_of_any_shape) {
     for (const char* rows : kTiles) {
         const Asked asked("wgmma", rows);
         for (const DType dtype : kTypes)
-            for (const int64_t M : {65, 128, 129, 300})
+            for (const int64_t M : {33, 65, 128, 129, 300})
                 for (const auto& [N, K] : {std::pair<int64_t, int64_t>{1, 16}, {64, 80}, {257, 64}}) check({M, K, {N}}, dtype);
     }
 }
@@ -163,7 +163,8 @@ TEST(matmul_4bit_wgmma_chooses_clusters) {
 TEST(matmul_4bit_wgmma_keeps_infinities_in_their_row) {
     const Asked asked("wgmma", "256");
     for (const DType dtype : kTypes)
-        for (const int64_t K : {80, 128}) check({66, K, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype, test::put_infinities);
+        for (const int64_t K : {80, 128})
+            check({66, K, {40, 130}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}, dtype, test::put_infinities);
 }
 
 // Beyond K there are zeros, and not the first of a table's values times the zeros that x has there.
@@ -182,7 +183,7 @@ TEST(matmul_4bit_wgmma_multiplies_by_dequantized_weights) {
     for (const char* kernel : {"wgmma", "chunks"}) {
         const Asked asked(kernel);
         for (const DType dtype : kTypes)
-            for (const int64_t K : {80, 128}) {
+            for (const int64_t K : {80, 96, 112, 128}) {  // each number of slices in the last stage
                 const std::vector<Format4Bit> formats = test::every_format();
                 const Product product({K, K, test::many_sizes(formats.size(), 140), formats}, dtype, test::put_identity);
                 EXPECT_SUCCESS(product.run());
