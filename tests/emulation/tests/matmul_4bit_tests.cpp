@@ -123,10 +123,11 @@ TEST(matmul_4bit_of_every_format) {
 
 TEST(matmul_4bit_of_unaligned_matrices) {
     for (const DType dtype : test::kProductTypes)
-        for (const int64_t M : {1, 2, 9, 33}) {
+        for (const int64_t M : {1, 2, 9, 33, 65}) {
             check({M, 96, {40}, {{}}, true, 1, 1}, dtype);
             check({M, 96, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, false, 1}}, true, 8}, dtype);
             check({M, 64, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true, 2}}, false, 8}, dtype);
+            check({M, 64, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, false, 4}}, false, 8}, dtype);
         }
 }
 

@@ -142,6 +142,25 @@ TEST(transposed_wgmma_refuses_what_it_cannot) {
     EXPECT_EQUAL(status({20, 64, {40}}, DType::kFloat16), cudaErrorNotSupported);
 }
 
+// From 17 rows on, if nothing stands against it; one weight or dy that it cannot take sends all of them another way.
+TEST(transposed_product_chooses_wgmma_by_rows) {
+    test::run_in_order({});
+    struct Choice {
+        int64_t M, K, skew;  // bytes by which the codes of the second weight lie off their alignment
+        const char* kernel;
+    };
+    for (const auto& [M, K, skew, kernel] :
+         {Choice{16, 64, 0, "mma"}, Choice{17, 64, 0, "wgmma"}, Choice{17, 60, 0, "mma"}, Choice{17, 64, 2, "mma"}}) {
+        const Product product({M, K, {8, 40}, {{}, {HALFBYTE_QUANT_TYPE_NF4, 64, false, skew}}}, DType::kBFloat16);
+        halfbyte::emulation::start_counting();
+        product.check();
+        bool has_run = false;
+        for (const auto& [name, count] : halfbyte::emulation::stop_counting())
+            has_run = has_run || name.find(std::string("transposed_") + kernel) != std::string::npos;
+        if (!has_run) test::fail(__FILE__, __LINE__, "M=" + std::to_string(M) + " K=" + std::to_string(K) + " not by " + kernel);
+    }
+}
+
 // Decoded lines and rounded sums: what is written or read at once lies in different banks.
 TEST(transposed_wgmma_without_conflicts) {
     test::run_in_order({});
