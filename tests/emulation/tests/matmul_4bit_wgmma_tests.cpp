@@ -212,10 +212,12 @@ TEST(matmul_4bit_chunks_equal_wgmma) {
 
 TEST(matmul_4bit_in_several_chunks) {
     const Asked asked("chunks");
-    const int64_t usual = std::exchange(cuda::chunk_bytes(), 1);  // one tile at least
-    for (const DType dtype : kTypes)
-        check({65, 80, {300, 128, 129}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}, {HALFBYTE_QUANT_TYPE_FP4, 32, false}}, true, 0, 1},
-              dtype);
+    const std::vector<Format4Bit> formats = {{HALFBYTE_QUANT_TYPE_NF4, 64, true}, {HALFBYTE_QUANT_TYPE_FP4, 32, false}};
+    const int64_t usual = cuda::chunk_bytes();
+    for (const int64_t bytes : {1, 3 * 128 * 80 * 2}) {  // of one tile at least; of three, for two blocks in a cluster
+        cuda::chunk_bytes() = bytes;
+        for (const DType dtype : kTypes) check({65, 80, {400, 128, 129}, formats, true, 0, 1}, dtype);
+    }
     cuda::chunk_bytes() = usual;
 }
 
