@@ -45,8 +45,10 @@ public sealed class LinearTests(string device) : DeviceTests(device)
     public void Several_layers_in_one_call_equal_each_in_its_own()
     {
         Linear4Bit[] layers = [.. Options.Concat(Options).Concat(Options).Select((options, i) =>
-            new Linear4Bit(FourBit.Quantize<float>(Stream, Data.Normal(i, (i + 1) * K), i + 1, K, options)))];
-        Linear8Bit[] layers8 = [.. Enumerable.Range(0, 12).Select(i => new Linear8Bit(Int8.Quantize<float>(Stream, Data.Normal(i, (i + 1) * K), i + 1, K)))];
+            new Linear4Bit(FourBit.Quantize<float>(Stream, Data.Normal(i, (i + 1) * K), i + 1, K, options), Bias(i)))];
+        Linear8Bit[] layers8 = [.. Enumerable.Range(0, 12).Select(i =>
+            new Linear8Bit(Int8.Quantize<float>(Stream, Data.Normal(i, (i + 1) * K), i + 1, K), Bias(i)))];
+        DeviceBuffer? Bias(int i) => i % 3 == 1 ? null : Stream.Upload<float>(Data.Normal(50 + i, i + 1));
         const int M = 3;
         using var x = new Matrix(Stream, DType.BFloat16, M, K, Data.Normal(1, M * K, DType.BFloat16));
         Matrix[] together = [.. layers.Select(layer => new Matrix(Stream, DType.BFloat16, M, (int)layer.OutFeatures, 2))];
@@ -80,6 +82,39 @@ public sealed class LinearTests(string device) : DeviceTests(device)
         e = Assert.Throws<HalfbyteArgumentException>(() => Linear4Bit.Forward(Stream, layers, x.View, [together[0].View]));
         Assert.That(e.Message, Does.Contain("1 matrices for 12 layers"));
         foreach (IDisposable thing in (IDisposable[])[.. layers, .. layers8, .. together, .. alone, .. together8, .. alone8])
+        {
+            thing.Dispose();
+        }
+    }
+
+    /// <summary>Each layer's gradient has a single row that is not zero, which must be the row that dx has of it.</summary>
+    [Test]
+    public void Several_layers_take_each_its_own_gradient()
+    {
+        const int M = 10;
+        Linear4Bit[] layers = [.. Enumerable.Range(0, M).Select(i => new Linear4Bit(FourBit.Quantize<float>(Stream, Data.Normal(i, (i + 1) * K), i + 1, K)))];
+        Linear8Bit[] layers8 = [.. Enumerable.Range(0, M).Select(i => new Linear8Bit(Int8.Quantize<float>(Stream, Data.Normal(i, (i + 1) * K), i + 1, K)))];
+        Matrix[] gradients = [.. layers.Select((layer, i) =>
+        {
+            int n = (int)layer.OutFeatures;
+            float[] dy = new float[M * n];
+            Data.Normal(70 + i, n).CopyTo(dy, i * n);
+            return new Matrix(Stream, DType.BFloat16, M, n, dy, 2);
+        })];
+        using var together = new Matrix(Stream, DType.BFloat16, M, K, 2);
+        using var together8 = new Matrix(Stream, DType.BFloat16, M, K, 2);
+        using var alone = new Matrix(Stream, DType.BFloat16, M, K, 2);
+        Linear4Bit.Backward(Stream, layers, [.. gradients.Select(dy => dy.View)], together.View);
+        Linear8Bit.Backward(Stream, layers8, [.. gradients.Select(dy => dy.View)], together8.View);
+        for (int i = 0; i < M; i++)
+        {
+            layers[i].Backward(Stream, gradients[i].View, alone.View);
+            Expect.Bits(together.Read().AsSpan(i * K, K).ToArray(), alone.Read().AsSpan(i * K, K).ToArray(), $"4-bit layer {i}");
+            layers8[i].Backward(Stream, gradients[i].View, alone.View);
+            Expect.Bits(together8.Read().AsSpan(i * K, K).ToArray(), alone.Read().AsSpan(i * K, K).ToArray(), $"8-bit layer {i}");
+        }
+
+        foreach (IDisposable thing in (IDisposable[])[.. layers, .. layers8, .. gradients])
         {
             thing.Dispose();
         }

@@ -31,10 +31,12 @@ public sealed class MatMul4BitTransposedTests(string device) : DeviceTests(devic
     }
 
     [Test]
-    public void Every_nested_block_size([ValueSource(typeof(Data), nameof(Data.BlockSizes))] int nestedBlockSize, [Values(1, 20)] int m)
+    public void Every_nested_block_size(
+        [ValueSource(typeof(Data), nameof(Data.BlockSizes))] int nestedBlockSize, [Values(1, 20)] int m, [Values(1030, 1040)] int k)
     {
-        using var weight = new Weight4Bit(Stream, 70, 1030, new(QuantType.Fp4, 32, true, nestedBlockSize));
+        using var weight = new Weight4Bit(Stream, 72, k, new(QuantType.Fp4, 32, true, nestedBlockSize));
         AssertCloseToReference([weight], m, DType.Float32);
+        AssertCloseToReference([weight], m, DType.BFloat16);
     }
 
     [Test]

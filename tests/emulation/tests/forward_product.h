@@ -27,6 +27,11 @@ inline void put_infinities(std::vector<double>& x, int64_t K) {
     x[static_cast<size_t>(2 * K + 40)] = -std::numeric_limits<double>::infinity();
 }
 
+// Rows of x that have a single one: y is then the weight that a kernel multiplies by, to the bit.
+inline void put_identity(std::vector<double>& x, int64_t K) {
+    for (size_t i = 0; i < x.size(); ++i) x[i] = i / static_cast<size_t>(K) == i % static_cast<size_t>(K);
+}
+
 template <class Weight>
 struct ForwardProduct {
     using Descriptor = std::remove_cvref_t<decltype(std::declval<Weight>().descriptor())>;
@@ -96,6 +101,15 @@ struct ForwardProduct {
             for (size_t k = 0; k < depth; ++k) sums[to].add(x[m * depth + k] * values[n * depth + k]);
         }
         return sums;
+    }
+
+    // Of an x that put_identity made, with as many rows as columns: y_i is W_i transposed.
+    void check_weight(size_t i) const {
+        const std::vector<double> y = outputs[i]->download();
+        const size_t N = biases[i].size(), depth = static_cast<size_t>(K);
+        size_t wrong = 0;
+        for (size_t at = 0; at < y.size(); ++at) wrong += y[at] != weights[i]->values[at % N * depth + at / N];
+        EXPECT_EQUAL(wrong, 0u);
     }
 
     void check_output(size_t i, const std::vector<Sum>& expected, Weights enter = Weights::kAsMultiplied) const {

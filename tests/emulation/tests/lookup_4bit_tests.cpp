@@ -69,6 +69,9 @@ TEST(lookup_4bit_of_unaligned_tensors) {
             for (const int64_t gap : {0, 1, 8, 13})
                 for (const int64_t skew : {0, 1, 2})
                     check({4, K, {HALFBYTE_QUANT_TYPE_NF4, 64, gap == 8, skew}, gap, gap == 13 ? 0 : skew}, some_rows(4, 4), dtype);
+    // A row that begins where a segment ends, so that its last element is one too many for a warp's runs.
+    check({4, 1018, {}, 0, 7}, some_rows(4, 4), DType::kFloat16);
+    check({4, 510, {}, 0, 3}, some_rows(4, 4), DType::kFloat32);
 }
 
 // More pieces than the persistent grid has warps.

@@ -72,6 +72,22 @@ TEST(matmul_4bit_on_tensor_cores_of_every_format) {
             for (const int64_t K : {80, 96}) check_mma({M, K, rows, formats, true, M == 20 ? 3 : 8}, dtype);
 }
 
+// Rounding errors of a weight hide behind those of a sum; here there is none.
+TEST(matmul_4bit_on_tensor_cores_multiplies_by_dequantized_weights) {
+    test::run_in_order({});
+    const test::AskedKernel asked("matmul_4bit", "mma");
+    for (const DType dtype : {DType::kFloat16, DType::kBFloat16}) {
+        test::ForwardProduct<test::RandomWeight4Bit> product(dtype, 80, 80, 0, 0, test::put_identity);
+        for (const Format4Bit& format : test::every_format()) {
+            auto weight = std::make_unique<test::RandomWeight4Bit>(50, 80, format, 7);
+            weight->dequantize(dtype);
+            product.add(std::move(weight), false, 0);
+        }
+        EXPECT_SUCCESS(product.run());
+        for (size_t i = 0; i < product.weights.size(); ++i) product.check_weight(i);
+    }
+}
+
 TEST(matmul_4bit_on_tensor_cores_of_unaligned_activations) {
     for (const DType dtype : {DType::kFloat16, DType::kBFloat16}) {
         check_mma({66, 96, {40}, {{}}, true, 0, 1}, dtype);
@@ -107,10 +123,11 @@ TEST(matmul_4bit_of_every_format) {
 
 TEST(matmul_4bit_of_unaligned_matrices) {
     for (const DType dtype : test::kProductTypes)
-        for (const int64_t M : {1, 2, 9, 33}) {
+        for (const int64_t M : {1, 2, 9, 33, 65}) {
             check({M, 96, {40}, {{}}, true, 1, 1}, dtype);
             check({M, 96, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, false, 1}}, true, 8}, dtype);
             check({M, 64, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true, 2}}, false, 8}, dtype);
+            check({M, 64, {40}, {{HALFBYTE_QUANT_TYPE_NF4, 64, false, 4}}, false, 8}, dtype);
         }
 }
 

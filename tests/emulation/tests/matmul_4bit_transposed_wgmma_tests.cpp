@@ -63,10 +63,21 @@ TEST(transposed_wgmma_of_every_format) {
         for (const bool nested : {false, true})
             for (const int64_t blocksize : {32, 64, 128, 256, 4096})
                 for (const int64_t skew : {0, 4}) {  // words, and 16 bytes
-                    check({20, 256, {70}, {{type, blocksize, nested, skew}}}, DType::kBFloat16);
-                    check({20, 264, {70}, {{type, blocksize, nested, skew}}}, DType::kBFloat16);
-                    check({20, 96, {70}, {{type, blocksize, nested, skew}}}, DType::kFloat16);
+                    Format4Bit format{type, blocksize, nested, skew};
+                    if (type == HALFBYTE_QUANT_TYPE_FP4) format.nested_blocksize = 32;
+                    check({20, 256, {70}, {format}}, DType::kBFloat16);
+                    check({20, 264, {70}, {format}}, DType::kBFloat16);
+                    check({20, 96, {70}, {format}}, DType::kFloat16);
                 }
+}
+
+// Rounding errors of a weight hide behind those of a sum; here there is none.
+TEST(transposed_wgmma_multiplies_by_dequantized_weights) {
+    test::run_in_order({});
+    const test::AskedKernel asked("matmul_4bit_transposed", "wgmma");
+    for (const DType dtype : kTypes)
+        for (const Format4Bit& format : test::every_format())
+            for (const int64_t K : {72, 128}) Product({70, K, {70}, {format}}, dtype).check_weight();
 }
 
 TEST(transposed_wgmma_of_several_weights) {
@@ -129,6 +140,25 @@ TEST(transposed_wgmma_refuses_what_it_cannot) {
     }
     const test::Architecture before(89);
     EXPECT_EQUAL(status({20, 64, {40}}, DType::kFloat16), cudaErrorNotSupported);
+}
+
+// From 17 rows on, if nothing stands against it; one weight or dy that it cannot take sends all of them another way.
+TEST(transposed_product_chooses_wgmma_by_rows) {
+    test::run_in_order({});
+    struct Choice {
+        int64_t M, K, skew;  // bytes by which the codes of the second weight lie off their alignment
+        const char* kernel;
+    };
+    for (const auto& [M, K, skew, kernel] :
+         {Choice{16, 64, 0, "mma"}, Choice{17, 64, 0, "wgmma"}, Choice{17, 60, 0, "mma"}, Choice{17, 64, 2, "mma"}}) {
+        const Product product({M, K, {8, 40}, {{}, {HALFBYTE_QUANT_TYPE_NF4, 64, false, skew}}}, DType::kBFloat16);
+        halfbyte::emulation::start_counting();
+        product.check();
+        bool has_run = false;
+        for (const auto& [name, count] : halfbyte::emulation::stop_counting())
+            has_run = has_run || name.find(std::string("transposed_") + kernel) != std::string::npos;
+        if (!has_run) test::fail(__FILE__, __LINE__, "M=" + std::to_string(M) + " K=" + std::to_string(K) + " not by " + kernel);
+    }
 }
 
 // Decoded lines and rounded sums: what is written or read at once lies in different banks.

@@ -179,12 +179,16 @@ struct Format4Bit {
     int64_t absmax_skew = 0;  // statistics by which they lie off their alignment
 };
 
-// Every table, statistics of both kinds, and blocks of all sizes that matter.
+// Every table, statistics of both kinds, and blocks of all sizes that matter; nested statistics in blocks of 256 as everywhere, and
+// in smaller ones.
 inline std::vector<Format4Bit> every_format() {
     std::vector<Format4Bit> formats;
     for (const int32_t type : {HALFBYTE_QUANT_TYPE_FP4, HALFBYTE_QUANT_TYPE_NF4, HALFBYTE_QUANT_TYPE_CUSTOM})
         for (const bool nested : {false, true})
-            for (const int64_t blocksize : {32, 64, 256, 4096}) formats.push_back({type, blocksize, nested});
+            for (const int64_t blocksize : {32, 64, 256, 4096}) {
+                formats.push_back({type, blocksize, nested});
+                if (type == HALFBYTE_QUANT_TYPE_FP4) formats.back().nested_blocksize = 32;
+            }
     return formats;
 }
 
@@ -207,8 +211,8 @@ class RandomWeight4Bit {
         for (uint8_t& index : indices) index = static_cast<uint8_t>(random.next());
         if (format.first_is_infinite || !format.custom.empty())
             for (uint8_t& byte : packed) byte = static_cast<uint8_t>(byte | (byte >> 4 == 0) << 4 | ((byte & 15) == 0));
-        std::vector<float> absmax(blocks);
-        std::vector<float> nested(static_cast<size_t>(halfbyte::ceil_div(static_cast<int64_t>(blocks), format.nested_blocksize)));
+        const int64_t nested_blocks = halfbyte::ceil_div(static_cast<int64_t>(blocks), format.nested_blocksize);
+        std::vector<float> absmax(blocks), nested(static_cast<size_t>(nested_blocks));
         for (float& value : absmax) value = random.uniform() * 3;
         for (float& value : nested) value = random.uniform();
         if (blocks > 1) absmax[1] = 0;

@@ -83,6 +83,18 @@ struct TransposedProduct {
         return sums;
     }
 
+    // With a single one in each row of the only dy, dx is the weight that the kernel multiplies by, to the bit.
+    void check_weight() {
+        const size_t N = static_cast<size_t>(descriptors[0].N), width = static_cast<size_t>(K);
+        for (size_t i = 0; i < dy[0].size(); ++i) dy[0][i] = i / N == i % N;
+        device_dy[0]->upload(dy[0]);
+        EXPECT_SUCCESS(run());
+        const std::vector<double> actual = dx.download();
+        size_t wrong = 0;
+        for (size_t i = 0; i < actual.size(); ++i) wrong += actual[i] != (i / width < N ? weights[0]->values[i] : 0);
+        EXPECT_EQUAL(wrong, 0u);
+    }
+
     void check(Weights enter = Weights::kAsMultiplied) const {
         EXPECT_SUCCESS(run());
         const std::string wrong = first_wrong(dx.download(), sums(), terms, dtype, enter);
