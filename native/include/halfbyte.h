@@ -138,7 +138,7 @@ enum halfbyte_status
     HALFBYTE_STATUS_WORKSPACE_TOO_SMALL = 19,
     HALFBYTE_STATUS_OUT_OF_MEMORY = 30,
     HALFBYTE_STATUS_NO_DEVICE = 40,     /* no such device, or this library was built without its backend */
-    HALFBYTE_STATUS_NOT_SUPPORTED = 41, /* the device or processor lacks what was asked for */
+    HALFBYTE_STATUS_NOT_SUPPORTED = 41, /* the device or processor lacks what was asked for, by a call or by the environment */
     HALFBYTE_STATUS_DEVICE_ERROR = 50,  /* the device's driver or runtime reported an error; the text is its own */
     HALFBYTE_STATUS_INTERNAL = 90       /* a defect of this library; please report the text */
 };

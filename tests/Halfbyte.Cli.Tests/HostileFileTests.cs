@@ -115,7 +115,7 @@ public class HostileFileTests
         ToolRun run = ToolRun.Of("compare", good, byIndex ? index : bad);
 
         Assert.That(run.ExitCode, Is.EqualTo(1));
-        Assert.That(run.Error, Does.StartWith($"halfbyte: '{bad}/model.safetensors', byte 8: "));
+        Assert.That(run.Error, Does.StartWith($"halfbyte: '{Path.Combine(bad, "model.safetensors")}', byte 8: "));
         Assert.That(ToolRun.Of("inspect", directory.Path).Error, Does.StartWith($"halfbyte: '{directory.Path}': the directory holds no checkpoint"));
     }
 
