@@ -46,7 +46,7 @@ public sealed class CheckpointFormatException : Exception
         var place = new List<string>(3);
         if (path is not null)
         {
-            place.Add(SafeText.Quote(System.IO.Path.GetFileName(path) is { Length: > 0 } name ? name : path));
+            place.Add(SafeText.QuotePath(path));
         }
 
         if (tensorName is not null)

@@ -54,6 +54,9 @@ public static class SafeText
 
     internal static string Quote(string text) => $"'{Escape(text)}'";
 
+    /// <summary>A path as the user wrote it; of a long one the end, which has the file's name.</summary>
+    internal static string QuotePath(string path) => Quote(path.Length <= MaxLength ? path : "..." + path[^(MaxLength - 3)..]);
+
     private static bool IsPlain(char c) => char.GetUnicodeCategory(c) is not (
         UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
 }

@@ -12,7 +12,8 @@ internal static class ExitCodes
     /// <summary>The command line cannot be carried out as written.</summary>
     internal const int Usage = 2;
 
-    /// <summary>This machine cannot do it: no native library, no such device, no memory, no space on the disk.</summary>
+    /// <summary>This machine cannot do it: no native library, no such device, no memory, no space on the disk, a wrong
+    /// setting in its environment.</summary>
     internal const int Environment = 3;
 
     /// <summary>A defect of this program (EX_SOFTWARE of sysexits.h).</summary>

@@ -30,9 +30,11 @@ internal static class HalfbyteTool
 
         if (parse.Action is ParseErrorAction error)
         {
+            using var suggestion = new StringWriter(); // "did you mean" belongs after the error, and beside it
             error.ShowHelp = false;
-            invocation.Output = host.Error; // "did you mean" belongs beside the error
+            invocation.Output = suggestion;
             parse.Invoke(invocation);
+            host.Error.Write(suggestion.ToString());
             host.Error.WriteLine($"Run '{CommandPath(parse)} --help' for the options and examples.");
             return ExitCodes.Usage;
         }
@@ -60,6 +62,7 @@ internal static class HalfbyteTool
         root.SetAction(parse =>
         {
             standardHelp.Invoke(parse);
+            host.Error.WriteLine("halfbyte: no command was given; 'halfbyte COMMAND --help' shows a command's options and examples.");
             return ExitCodes.Usage;
         });
         return root;

@@ -9,7 +9,7 @@ internal static class Check
     {
         if (buffer.Device != stream.Device)
         {
-            ThrowWrongDevice(name, buffer.Device, stream.Device);
+            ThrowWrongDevice($"'{name}'", buffer.Device, stream.Device);
         }
     }
 
@@ -32,10 +32,15 @@ internal static class Check
         }
     }
 
-    /// <summary>An exact length, for parts that files hold.</summary>
+    /// <summary>An open buffer of an exact length, for parts that files hold.</summary>
     public static void ExactLength(DeviceBuffer buffer, string name, long bytes)
     {
         ArgumentNullException.ThrowIfNull(buffer, name);
+        if (buffer.IsDisposed)
+        {
+            throw new ObjectDisposedException(name, $"the buffer '{name}' has been disposed; pass one that is open.");
+        }
+
         if (buffer.ByteLength != bytes)
         {
             throw Size($"'{name}' has {buffer.ByteLength} bytes; this shape and format need exactly {bytes}.");
@@ -75,7 +80,7 @@ internal static class Check
 
             empty |= dimension == 0;
             count = empty ? 0 : count * dimension;
-            if (count > long.MaxValue / sizeof(float))
+            if (count > long.MaxValue / sizeof(long)) // bytes of the widest type are an int64, too
             {
                 throw Size($"shape [{string.Join(", ", shape.ToArray())}] has more elements than memory can have.");
             }
@@ -89,5 +94,5 @@ internal static class Check
     [DoesNotReturn]
     private static void ThrowWrongDevice(string name, Device actual, Device expected) => throw new HalfbyteArgumentException(
         HalfbyteStatus.WrongDevice,
-        $"'{name}' is on {actual}, the stream on {expected}; use a stream of {actual}, or copy '{name}' to {expected}.");
+        $"{name} is on {actual}, the stream on {expected}; use a stream of {actual}, or copy {name} to {expected}.");
 }

@@ -1,5 +1,6 @@
 #include "checks.h"
 
+#include <cmath>
 #include <limits>
 
 #include "core/formats.h"
@@ -68,10 +69,28 @@ void require_blocksize(int64_t blocksize, Name name) {
              to_string(name).c_str(), ll(blocksize));
 }
 
+void require_code_table(const float* codebook, int count) {
+    for (int i = 0; i < count; ++i) {
+        const auto value = static_cast<double>(codebook[i]);
+        if (std::isnan(value))  // whose sign printf would print
+            fail(HALFBYTE_STATUS_INVALID_FORMAT, "codebook[%d] is nan; expected %d finite values in ascending order.", i, count);
+        if (std::isinf(value) || (i > 0 && codebook[i] < codebook[i - 1]))
+            fail(HALFBYTE_STATUS_INVALID_FORMAT, "codebook[%d] is %g; expected %d finite values in ascending order.", i, value,
+                 count);
+        if (value < -1 || value > 1)
+            fail(HALFBYTE_STATUS_INVALID_FORMAT,
+                 "codebook[%d] is %g; values are relative to absmax, expected from -1 to 1: divide all by the largest magnitude.",
+                 i, value);
+    }
+    if (codebook[0] == codebook[count - 1])
+        fail(HALFBYTE_STATUS_INVALID_FORMAT, "codebook has the one value %g %d times; expected values from -1 to 1.",
+             static_cast<double>(codebook[0]), count);
+}
+
 int64_t checked_bytes(int64_t count, int64_t size, const char* name) {
     require_not_negative(count, name);
     if (count > kMax / size)
-        fail(HALFBYTE_STATUS_INVALID_SIZE, "%s is %lld elements of %lld bytes: beyond int64.", name, ll(count), ll(size));
+        fail(HALFBYTE_STATUS_INVALID_SIZE, "%s is %lld; at %lld bytes each, that is beyond int64.", name, ll(count), ll(size));
     return count * size;
 }
 

@@ -28,7 +28,7 @@ Stream& live_stream(halfbyte_stream handle);
 
 // A required host pointer that is neither data nor stream: an output variable or an array of descriptors.
 template <class T>
-T* require_host(T* pointer, const char* name);
+T* require_host(T* pointer, const char* name, const char* expected = "a host pointer");
 
 DType dtype_of(int32_t dtype, Name name);
 void require_blocksize(int64_t blocksize, Name name);
@@ -88,6 +88,10 @@ class Ranges {
     size_t size_ = 0;
 };
 
+// A code table that decides codes: `count` finite values, ascending, from -1 to 1 and not all the same. Elements are divided by
+// their block's absmax before they are compared, so a value beyond 1 is a table in other units, such as the integers from -8 to 7.
+void require_code_table(const float* codebook, int count);
+
 // A 4-bit or int8 weight: sizes, format and device; `index` is its place in `weights`, or -1 for the single `weight`.
 void check_shape(const Stream& stream, const halfbyte_weight_4bit& weight, int64_t index);
 void check_shape(const Stream& stream, const halfbyte_weight_int8& weight, int64_t index);
@@ -97,8 +101,8 @@ void add_inputs(Ranges& ranges, const halfbyte_weight_4bit& weight, int64_t inde
 void add_inputs(Ranges& ranges, const halfbyte_weight_int8& weight, int64_t index);
 
 template <class T>
-T* require_host(T* pointer, const char* name) {
-    if (pointer == nullptr) fail(HALFBYTE_STATUS_NULL_POINTER, "%s is null; expected a host pointer.", name);
+T* require_host(T* pointer, const char* name, const char* expected) {
+    if (pointer == nullptr) fail(HALFBYTE_STATUS_NULL_POINTER, "%s is null; expected %s.", name, expected);
     if (reinterpret_cast<uintptr_t>(pointer) % alignof(T) != 0)
         fail(HALFBYTE_STATUS_MISALIGNED, "%s is not aligned to %zu bytes.", name, alignof(T));
     return pointer;

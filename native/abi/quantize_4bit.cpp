@@ -1,6 +1,4 @@
 // halfbyte.h section 6: 4-bit quantization, both ways.
-#include <cmath>
-
 #include "call.h"
 #include "checks.h"
 #include "core/codebooks.h"
@@ -15,11 +13,8 @@ namespace {
 // The ascending table that decides the codes. For FP4, whose codes are not in the order of values, the backend has its own rule.
 const float* table_of(int32_t quant_type, const float* codebook) {
     if (quant_type == HALFBYTE_QUANT_TYPE_CUSTOM) {
-        abi::require_host(codebook, "codebook");
-        for (int i = 0; i < 16; ++i)
-            if (!std::isfinite(codebook[i]) || (i > 0 && codebook[i] < codebook[i - 1]))
-                fail(HALFBYTE_STATUS_INVALID_FORMAT, "codebook[%d] is %g; expected 16 finite values in ascending order.", i,
-                     static_cast<double>(codebook[i]));
+        abi::require_host(codebook, "codebook", "16 float32 values in host memory");
+        abi::require_code_table(codebook, 16);
         return codebook;
     }
     if (quant_type != HALFBYTE_QUANT_TYPE_NF4 && quant_type != HALFBYTE_QUANT_TYPE_FP4)

@@ -83,7 +83,7 @@ int resolve_threads(int32_t requested) {
         char* end = nullptr;
         const long threads = std::strtol(text, &end, 10);
         if (*end != '\0' || threads < 1 || threads > kMaxThreads)
-            fail(HALFBYTE_STATUS_INVALID_VALUE, "HALFBYTE_NUM_THREADS is '%.64s'; expected 1 to %d.", text, kMaxThreads);
+            fail(HALFBYTE_STATUS_NOT_SUPPORTED, "HALFBYTE_NUM_THREADS is '%.64s'; expected 1 to %d.", text, kMaxThreads);
         return static_cast<int>(threads);
     }
 #if defined(__linux__)

@@ -138,7 +138,7 @@ enum halfbyte_status
     HALFBYTE_STATUS_WORKSPACE_TOO_SMALL = 19,
     HALFBYTE_STATUS_OUT_OF_MEMORY = 30,
     HALFBYTE_STATUS_NO_DEVICE = 40,     /* no such device, or this library was built without its backend */
-    HALFBYTE_STATUS_NOT_SUPPORTED = 41, /* the device or processor lacks what was asked for */
+    HALFBYTE_STATUS_NOT_SUPPORTED = 41, /* the device or processor lacks what was asked for, by a call or by the environment */
     HALFBYTE_STATUS_DEVICE_ERROR = 50,  /* the device's driver or runtime reported an error; the text is its own */
     HALFBYTE_STATUS_INTERNAL = 90       /* a defect of this library; please report the text */
 };
@@ -176,11 +176,13 @@ typedef void* halfbyte_stream;
 
 /* Creates a stream on `device`. On the CPU it uses path AUTO and the default number of threads: HALFBYTE_NUM_THREADS of the
  * environment, else the processors this process may use. Destroy it with halfbyte_stream_destroy.
- * Adds NO_DEVICE, OUT_OF_MEMORY, DEVICE_ERROR, and NOT_SUPPORTED if HALFBYTE_CPU_PATH names a path this processor lacks. */
+ * Adds NO_DEVICE, OUT_OF_MEMORY, DEVICE_ERROR, and NOT_SUPPORTED if HALFBYTE_CPU_PATH names no path that this processor has, or
+ * HALFBYTE_NUM_THREADS is no number from 1 to 1024: no argument is wrong then. */
 HALFBYTE_API int32_t halfbyte_stream_create(int32_t device, halfbyte_stream* stream);
 
 /* Creates a CPU stream with a path of its own and `threads` threads (0: the default, at most 1024).
- * Adds OUT_OF_MEMORY, INVALID_VALUE (unknown path, threads out of range), NOT_SUPPORTED (this processor lacks the path). */
+ * Adds OUT_OF_MEMORY, INVALID_VALUE (unknown path, threads out of range), NOT_SUPPORTED (this processor lacks the path, or AUTO
+ * and 0 meet an environment as above). */
 HALFBYTE_API int32_t halfbyte_stream_create_cpu(int32_t path, int32_t threads, halfbyte_stream* stream);
 
 /* Adopts an engine's own cudaStream_t on CUDA device `ordinal`; null is the legacy default stream. The engine keeps owning it;
@@ -254,13 +256,15 @@ HALFBYTE_API int32_t halfbyte_codebook_values(int32_t codebook, float* values, i
  *   absmax(b) = absmax[b]                                                                    plain:  absmax is float32
  *             = nested_codebook[absmax[b]] * nested_absmax[b / nested_blocksize] + nested_offset[0]     nested: absmax is uint8
  * The weight is nested ("double quantized") if nested_absmax is not null; then nested_codebook, nested_offset and
- * nested_blocksize are required. For a flat tensor of n elements set N = 1, K = n. All pointers are of device `device`. */
+ * nested_blocksize are required. Null is no default for nested_codebook, as it is for the tables of sections 7 and 8: a weight is
+ * read where it is, and the library keeps no memory on a device; halfbyte_codebook_values has the table to copy there.
+ * For a flat tensor of n elements set N = 1, K = n. All pointers are of device `device`. */
 typedef struct halfbyte_weight_4bit
 {
     const void* packed;          /* uint8 [(N*K+1)/2] */
     const void* absmax;          /* float32 [blocks], or uint8 [blocks] if nested */
     const void* nested_absmax;   /* float32 [ceil(blocks / nested_blocksize)], or null: not nested */
-    const void* nested_codebook; /* float32 [256] */
+    const void* nested_codebook; /* float32 [256], any order */
     const void* nested_offset;   /* float32 [1] */
     const void* codebook;        /* float32 [16], any order; null: the table of quant_type (required for CUSTOM) */
     int64_t N;                   /* output features */
@@ -278,7 +282,8 @@ typedef struct halfbyte_weight_4bit
  *   FP4: code = 8 * (t < 0) + magnitude, where the first of these float32 that |t| exceeds gives the magnitude, else 0:
  *        0.8333333: 3,  0.583333: 2,  0.4166667: 5,  0.29166667: 4,  0.20833333: 7,  0.0859375: 6,  0.00260417: 1
  * So an all-zero block has absmax 0 and code 0 everywhere; an infinite element makes absmax infinite.
- * `codebook`: host, float32 [16], ascending and finite, required for CUSTOM; must be null otherwise.
+ * `codebook`: host, float32 [16], non-decreasing, from -1 to 1 and not all equal, required for CUSTOM; must be null otherwise. Its
+ * values are relative to absmax, and should reach -1 and 1 as FP4 and NF4 do: a block's largest element becomes the nearest value.
  * `packed`, `absmax`: as in the layout above. */
 HALFBYTE_API int32_t halfbyte_quantize_4bit(halfbyte_stream stream, const void* input, int32_t dtype, int64_t n, int64_t blocksize,
                                             int32_t quant_type, const float* codebook, uint8_t* packed, float* absmax);
@@ -301,13 +306,14 @@ HALFBYTE_API int32_t halfbyte_lookup_4bit(halfbyte_stream stream, const halfbyte
 /* ------------------------------------------------------------------------------------------------------------------------
  * 7. Blockwise 8-bit
  *
- *   codes: uint8 [n].  absmax: float32 [ceil(n / blocksize)].  codebook: float32 [256], non-decreasing and finite.
+ *   codes: uint8 [n].  absmax: float32 [ceil(n / blocksize)].
+ *   codebook: float32 [256], relative to absmax as that of section 6; to quantize, non-decreasing, from -1 to 1 and not all equal.
  *   blocksize is a power of two from 32 to 4096.
  * ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Quantizes `n` elements of `input`. absmax and t as in halfbyte_quantize_4bit. With m[i] = (v[i] + v[i+1]) * 0.5f,
  *   code = number of i in 0..254 with t > m[i], or t == m[i] and i odd         (nearest value; a tie goes to the even code)
- * NaN gives code 0. `codebook`: of the stream's device; null: the signed dynamic map. On the CPU its order is checked. */
+ * NaN gives code 0. `codebook`: of the stream's device; null: the signed dynamic map. On the CPU its values are checked. */
 HALFBYTE_API int32_t halfbyte_quantize_blockwise(halfbyte_stream stream, const void* input, int32_t dtype, int64_t n,
                                                  int64_t blocksize, const float* codebook, uint8_t* codes, float* absmax);
 

@@ -40,6 +40,19 @@ public class DoctorCommandTests
         Assert.That(run.Error, Is.Empty);
     }
 
+    [TestCase("HALFBYTE_CPU_PATH")]
+    [TestCase("HALFBYTE_NUM_THREADS")]
+    public void A_setting_that_is_wrong_is_an_environment_error_in_every_command(string name)
+    {
+        using var directory = new TemporaryDirectory();
+        string model = TinyCheckpoint.WriteModel(directory["model"]);
+
+        ToolRun run = ToolProcess.Run(new Dictionary<string, string> { [name] = "foo" }, "quantize", model, directory["out"], "--format", "nf4");
+
+        Assert.That(run.ExitCode, Is.EqualTo(3), run.Error);
+        Assert.That(run.Error, Does.Contain($"{name} is 'foo'; expected "));
+    }
+
     [Test]
     public void A_setting_that_is_right_is_shown()
     {

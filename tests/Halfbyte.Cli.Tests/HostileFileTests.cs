@@ -102,6 +102,24 @@ public class HostileFileTests
     }
 
     [Test]
+    public void Of_two_checkpoints_the_one_that_is_bad_is_named_as_it_was_given([Values] bool byIndex)
+    {
+        using var directory = new TemporaryDirectory();
+        string good = TinyCheckpoint.WriteModel(directory["good"]);
+        string bad = Path.GetRelativePath(Environment.CurrentDirectory, directory["bad"]);
+        Directory.CreateDirectory(bad);
+        File.WriteAllBytes(Path.Combine(bad, "model.safetensors"), Files["an array"]);
+        string index = Path.Combine(bad, "model.safetensors.index.json");
+        File.WriteAllText(index, """{"metadata":{"total_size":4},"weight_map":{"a":"model.safetensors"}}""");
+
+        ToolRun run = ToolRun.Of("compare", good, byIndex ? index : bad);
+
+        Assert.That(run.ExitCode, Is.EqualTo(1));
+        Assert.That(run.Error, Does.StartWith($"halfbyte: '{Path.Combine(bad, "model.safetensors")}', byte 8: "));
+        Assert.That(ToolRun.Of("inspect", directory.Path).Error, Does.StartWith($"halfbyte: '{directory.Path}': the directory holds no checkpoint"));
+    }
+
+    [Test]
     public void Verify_says_each_thing_once()
     {
         using var directory = new TemporaryDirectory();
@@ -110,9 +128,9 @@ public class HostileFileTests
 
         ToolRun run = ToolRun.Of("verify", file);
 
-        Assert.That(run.Output, Does.StartWith("error: safetensors.header-json: 'model.safetensors', byte 8: "));
+        Assert.That(run.Output, Does.StartWith($"error: safetensors.header-json: '{file}', byte 8: "));
         Assert.That(run.Output.Split("model.safetensors"), Has.Length.EqualTo(2), run.Output);
-        Assert.That(run.Error.Trim(), Is.EqualTo($"halfbyte: '{file}' breaks safetensors.header-json."));
+        Assert.That(run.Error.Trim(), Is.EqualTo($"halfbyte: '{file}' breaks the rule 'safetensors.header-json'."));
     }
 
     private static byte[] WithHeader(string header, long? length = null, int data = 0)

@@ -78,6 +78,36 @@ public class ProcessTests
     }
 
     [Test]
+    [Platform(Exclude = "Win", Reason = "signals are sent with kill")]
+    public void What_a_killed_run_left_is_removed_by_the_next([Values] bool replacing)
+    {
+        string model = _directory["model"];
+        string place = _directory["place"];
+        string output = Path.Combine(place, "out");
+        Directory.CreateDirectory(place);
+        DemoCheckpoint.Write(new DemoModel(layers: 1), model, new Silent(), CancellationToken.None);
+        if (replacing)
+        {
+            TinyCheckpoint.WriteModel(output);
+        }
+
+        int entriesBefore = Entries(place).Count;
+        using (ToolProcess process = ToolProcess.Start(null, "quantize", model, output, "--format", "nf4", "--force"))
+        {
+            WaitForStage(process, place, entriesBefore);
+            process.Signal(ToolProcess.SigKill);
+            process.Wait();
+        }
+
+        Assert.That(Entries(place), Has.Count.GreaterThan(entriesBefore), "the run was not killed in time");
+
+        ToolRun next = ToolRun.Of("quantize", TinyCheckpoint.WriteModel(_directory["small"]), output, "--format", "nf4", "--force");
+
+        Assert.That(next.ExitCode, Is.Zero, next.Error);
+        Assert.That(Entries(place), Has.None.Contain(".halfbyte-tmp-"));
+    }
+
+    [Test]
     [Platform("Linux", Reason = "a small file system is a tmpfs")]
     public void A_full_disk_is_an_environment_error_and_leaves_nothing_behind()
     {

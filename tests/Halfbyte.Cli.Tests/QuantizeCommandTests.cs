@@ -39,6 +39,8 @@ public class QuantizeCommandTests
         double error = compare.Json().GetProperty("relative_error").GetDouble();
         Assert.That(error, Is.InRange(0.001, format == "int8" ? 0.01 : 0.2));
         Assert.That(dequantize.ExitCode, Is.Zero, dequantize.Error);
+        Assert.That(dequantize.Output, Does.Contain("9 weights to float32, 6 tensors kept."));
+        Assert.That(ToolRun.Of("dequantize", quantized, _directory["before"]).Output, Does.Contain("9 weights to the type each had before, "));
         Assert.That(inspect.Output, Does.Contain("float32  [192, 128]"));
     }
 
@@ -67,11 +69,15 @@ public class QuantizeCommandTests
         byte[] before = File.ReadAllBytes(Path.Combine(output, "model.safetensors"));
 
         ToolRun refused = ToolRun.Of("quantize", _model, output, "--format", "nf4");
+        ToolRun refusedDry = ToolRun.Of("quantize", _model, output, "--format", "nf4", "--dry-run");
+        ToolRun forcedDry = ToolRun.Of("quantize", _model, output, "--format", "nf4", "--dry-run", "--force");
         byte[] after = File.ReadAllBytes(Path.Combine(output, "model.safetensors"));
         ToolRun forced = ToolRun.Of("quantize", _model, output, "--format", "nf4", "--force");
 
         Assert.That(refused.ExitCode, Is.EqualTo(2));
         Assert.That(refused.Error, Does.Contain("--force"));
+        Assert.That((refusedDry.ExitCode, refusedDry.Error), Is.EqualTo((refused.ExitCode, refused.Error)), "a dry run says what would happen");
+        Assert.That(forcedDry.ExitCode, Is.Zero, forcedDry.Error);
         Assert.That(after, Is.EqualTo(before));
         Assert.That(forced.ExitCode, Is.Zero, forced.Error);
         Assert.That(ToolRun.Of("inspect", output).Output, Does.Contain("nf4 bs=64"));

@@ -27,7 +27,7 @@ internal sealed record CheckpointLocation(string Directory, string? IndexPath, s
                 FormatRules.Missing, "there is no such file or directory; expected a checkpoint directory, an index.json or a .safetensors file.", path);
         }
 
-        string directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        string directory = Path.GetDirectoryName(path) is { Length: > 0 } parent ? parent : "."; // as it was given, for messages
         return path.EndsWith(IndexSuffix, StringComparison.Ordinal)
             ? new(directory, path, null, ConfigIn(directory), OwnsDirectory: true)
             : path.EndsWith(".json", StringComparison.OrdinalIgnoreCase)

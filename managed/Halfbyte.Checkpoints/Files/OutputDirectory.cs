@@ -2,7 +2,8 @@ namespace Halfbyte.Checkpoints;
 
 /// <summary>
 /// A directory that is either completely written or left as it was. Everything goes into a stage, beside it if it does not exist
-/// yet, else inside it, and is moved to its place at the end; without <see cref="Commit"/> the stage is removed.
+/// yet, else inside it, and is moved to its place at the end; without <see cref="Commit"/> the stage is removed. What a process that was
+/// killed left behind is removed by the next that writes to the same place.
 /// </summary>
 internal sealed class OutputDirectory : IDisposable
 {
@@ -10,6 +11,7 @@ internal sealed class OutputDirectory : IDisposable
     private readonly IStorage _storage;
     private readonly bool _exists;
     private readonly List<string> _createdParents;
+    private StageLock? _lock;
     private bool _committed;
 
     private OutputDirectory(string target, string stage, IStorage storage, bool exists, List<string> createdParents)
@@ -37,11 +39,18 @@ internal sealed class OutputDirectory : IDisposable
         bool exists = Directory.Exists(target);
         string parent = exists ? target : Path.GetDirectoryName(target) ?? target;
         List<string> createdParents = Missing(parent);
-        OutputDirectory output = new(target, Path.Combine(parent, TemporaryFiles.Prefix + Guid.NewGuid().ToString("N")[..12]), storage, exists, createdParents);
+        OutputDirectory output = new(target, StageLock.NewStage(parent, target), storage, exists, createdParents);
         try
         {
             Directory.CreateDirectory(parent);
+            StageLock.RemoveLeftovers(parent, target);
+            if (exists && Path.GetDirectoryName(target) is { } beside)
+            {
+                StageLock.RemoveLeftovers(beside, target); // of a time when it did not exist
+            }
+
             CheckRoom(parent, path, bytesNeeded, storage);
+            output._lock = StageLock.Take(output.Stage);
             Directory.CreateDirectory(output.Stage);
 
             // Links can make one directory of two paths; the stage shows it.
@@ -121,10 +130,12 @@ internal sealed class OutputDirectory : IDisposable
     {
         if (_committed)
         {
+            _lock?.Dispose();
             return;
         }
 
         TemporaryFiles.TryDeleteDirectory(Stage);
+        _lock?.Dispose();
         foreach (string parent in _createdParents)
         {
             TemporaryFiles.TryDeleteEmptyDirectory(parent);
@@ -162,14 +173,14 @@ internal sealed class OutputDirectory : IDisposable
         if (storage.FreeBytes(parent) is { } free && free < bytesNeeded)
         {
             throw new CheckpointOutputException(
-                $"the output {SafeText.Quote(path)} needs {bytesNeeded:N0} bytes, {free:N0} are free there; free some space or choose another disk.");
+                $"the output {SafeText.Quote(path)} needs {bytesNeeded:N0} bytes with headers and what the file system keeps, {free:N0} are free there; free some space or choose another disk.");
         }
     }
 
     /// <summary>Old files go aside first, so that every step can be undone.</summary>
     private void MoveFiles()
     {
-        string aside = Path.Combine(Stage, TemporaryFiles.Prefix + "old");
+        string aside = Path.Combine(Stage, TemporaryFiles.AsideName);
         List<string> files = [.. Directory.EnumerateFiles(Stage, "*", SearchOption.AllDirectories)
             .Select(f => Path.GetRelativePath(Stage, f))
             .Order(StringComparer.Ordinal)];

@@ -5,6 +5,9 @@ internal static class TemporaryFiles
 {
     public const string Prefix = ".halfbyte-tmp-";
 
+    /// <summary>Where a stage keeps the files that it replaces until all are in place.</summary>
+    public const string AsideName = Prefix + "old";
+
     /// <summary>A name beside <paramref name="path"/>, on the same file system.</summary>
     public static string Beside(string path) =>
         Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, Prefix + Guid.NewGuid().ToString("N")[..12]);

@@ -8,8 +8,11 @@ internal sealed class PlanWriter
 {
     private const int CopyChunk = 4 << 20;
 
-    /// <summary>Room beyond the tensors: headers, index, the file system's own books.</summary>
-    private const long Slack = 4L << 20;
+    /// <summary>What a file takes at most beyond its bytes: a block that is not full, and the file system's entry for it.</summary>
+    private const long BytesPerFile = 8 << 10;
+
+    /// <summary>What a tensor takes in a header and in the index besides its name: its type, shape and place, and its shard.</summary>
+    private const long BytesPerName = 256;
 
     private readonly string _output;
     private readonly bool _force;
@@ -37,7 +40,7 @@ internal sealed class PlanWriter
     public void Write(CheckpointPlan plan, byte[]? config)
     {
         List<(string Relative, string Source, long Length)> companions = Input is null ? [] : CompanionFiles.Find(Input.Location, _output);
-        long needed = plan.TotalBytes + companions.Sum(c => c.Length) + Slack;
+        long needed = plan.TotalBytes + companions.Sum(c => c.Length) + Overhead(plan, companions.Count) + (config?.Length ?? 0);
         using OutputDirectory directory = OutputDirectory.Create(_output, Input?.Location.Directory, _force, needed, _storage);
         try
         {
@@ -72,6 +75,16 @@ internal sealed class PlanWriter
                 $"writing to {SafeText.Quote(_output)} failed: {reason}. Nothing was left behind; free some space or choose another place, and run again.",
                 e);
         }
+    }
+
+    /// <summary>Room beyond tensors and companion files: headers, index, the file system's own books. Names may double by being escaped.</summary>
+    private long Overhead(CheckpointPlan plan, int companions)
+    {
+        long metadata = Input?.Files.Sum(file => file.Metadata.Sum(pair => 2L * (pair.Key.Length + pair.Value.Length))) ?? 0;
+        long names = plan.Shards.Sum(shard => shard.Units.Sum(
+            unit => unit.Entries.Concat(unit.Late).Sum(entry => BytesPerName + (4L * entry.Name.Length))));
+        long files = plan.Shards.Count + companions + 2; // config.json and the index
+        return (files * BytesPerFile) + names + (plan.Shards.Count * metadata);
     }
 
     /// <summary>ENOSPC on Unix; ERROR_HANDLE_DISK_FULL and ERROR_DISK_FULL on Windows.</summary>

@@ -89,10 +89,7 @@ internal sealed class QuantizeCommand : ToolCommand
         QuantizeOptions options = ReadOptions(parse, logger);
         string from = parse.GetRequiredValue(_input);
         string to = parse.GetRequiredValue(_output);
-        if (!options.DryRun)
-        {
-            CommonOptions.CheckOutput(from, to, options.Force);
-        }
+        CommonOptions.CheckOutput(from, to, options.Force); // of a dry run, too: it says what would happen
 
         ConversionReport report = terminal.WithProgress(
             "quantize",

@@ -42,7 +42,7 @@ internal sealed class VerifyCommand : ToolCommand
         {
             // The findings are on standard output, in full.
             string[] broken = [.. report.Findings.Where(finding => finding.Severity == FindingSeverity.Error).Select(finding => finding.Rule).Distinct()];
-            terminal.Error($"'{checkpoint}' breaks {string.Join(", ", broken)}.");
+            terminal.Error($"'{checkpoint}' breaks the {(broken.Length == 1 ? "rule" : "rules")} {string.Join(", ", broken.Select(rule => $"'{rule}'"))}.");
         }
 
         return report.Passed ? ExitCodes.Ok : ExitCodes.BadInput;
@@ -65,7 +65,7 @@ internal sealed class VerifyCommand : ToolCommand
             }
         }
 
-        string what = $"{Format.Count(report.Tensors)} tensors, {Format.Count(report.QuantizedWeights)} quantized weights, "
+        string what = $"{Format.Counted(report.Tensors, "tensor")}, {Format.Counted(report.QuantizedWeights, "quantized weight")}, "
                       + $"{Format.Bytes(report.BytesRead)} read";
         terminal.Verdict(report.Passed, (report.Passed ? "passed: " : "failed: ") + what);
     }

@@ -63,7 +63,7 @@ internal sealed class DemoRun(Output output, ILogger logger, DemoModel model, st
             $"{target.Name}: verify", display => CheckpointVerifier.Verify(quantized, null, CommonOptions.Adapt(display, logger), cancellation));
         double verifySeconds = Stopwatch.GetElapsedTime(verifyStart).TotalSeconds;
         Check(verification.Passed, $"{target.Name}: the verifier found {(verification.Findings.Count > 0 ? verification.Findings[0].Message : "nothing")}");
-        output.Line($"{target.Name}: verified {Format.Count(verification.QuantizedWeights)} weights in {Format.Duration(TimeSpan.FromSeconds(verifySeconds))}");
+        output.Line($"{target.Name}: verified {Format.Counted(verification.QuantizedWeights, "weight")} in {Format.Duration(TimeSpan.FromSeconds(verifySeconds))}");
 
         ComparisonReport comparison = output.WithProgress(
             $"{target.Name}: compare",

@@ -20,7 +20,7 @@ internal static class ComparisonView
         ListMissing(output, report.OnlyInOriginal, report.Original);
         ListMissing(output, report.OnlyInOther, report.Other);
         output.Line(
-            $"{Format.Count(report.MeasuredCount)} weights measured: relative error {Format.Number(report.RelativeError)}, "
+            $"{Format.Counted(report.MeasuredCount, "weight")} measured: relative error {Format.Number(report.RelativeError)}, "
             + $"largest error {Format.Number(report.MaxError)}. {Format.Count(report.IdenticalCount)} tensors are identical.");
     }
 

@@ -18,14 +18,14 @@ internal static class ConversionView
         }
 
         output.Line(Format.Text(
-            $"{Format.Bytes(report.InputBytes)} -> {Format.Bytes(report.OutputBytes)} ({report.Ratio:0.00}x): {report.ConvertedCount} weights to {Describe(report)}, {report.PassedThroughCount} tensors kept."));
+            $"{Format.Bytes(report.InputBytes)} -> {Format.Bytes(report.OutputBytes)} ({report.Ratio:0.00}x): {Format.Counted(report.ConvertedCount, "weight")} to {Describe(report)}, {Format.Counted(report.PassedThroughCount, "tensor")} kept."));
         if (report.DryRun)
         {
             output.Line("A dry run: nothing was written.");
             return;
         }
 
-        string files = report.Files.Count == 1 ? "1 file" : $"{report.Files.Count} files";
+        string files = Format.Counted(report.Files.Count, "file");
         output.Line(
             $"Wrote {files} to {report.Output} in {Format.Duration(TimeSpan.FromSeconds(report.Seconds))} "
             + $"({Format.Rate(report.InputBytes / Math.Max(report.Seconds, 1e-3))}), peak memory {Format.Bytes(peakResidentBytes)}.");
@@ -54,7 +54,7 @@ internal static class ConversionView
 
     private static string Describe(ConversionReport report)
     {
-        string text = report.Target;
+        string text = report.Target == "as before" ? "the type each had before" : report.Target;
         if (report.BlockSize is int blockSize)
         {
             text += $" (blocks of {blockSize}{(report.DoubleQuantized ? ", double quantized" : "")})";

@@ -18,7 +18,7 @@ internal static class DemoView
             output.Verdict(false, failure);
         }
 
-        string size = $"{report.Layers} layers, {Format.Count(report.Parameters)} parameters, {Seconds(report.Seconds)} in all";
+        string size = $"{Format.Counted(report.Layers, "layer")}, {Format.Count(report.Parameters)} parameters, {Seconds(report.Seconds)} in all";
         output.Verdict(report.Passed, (report.Passed ? "every bound held: " : "a bound did not hold: ") + size);
     }
 

@@ -33,6 +33,9 @@ internal static class Format
         return unit == 0 ? Text($"{done} of {total} B") : Text($"{done / size:0.0} of {total / size:0.0} {BinaryUnits[unit]}");
     }
 
+    /// <summary>A number of things: <c>1 layer</c>, <c>2 layers</c>.</summary>
+    internal static string Counted(long count, string thing) => $"{Count(count)} {thing}{(count == 1 ? "" : "s")}";
+
     internal static string Rate(double bytesPerSecond) => bytesPerSecond switch
     {
         >= 1e9 => Text($"{bytesPerSecond / 1e9:0.00} GB/s"),

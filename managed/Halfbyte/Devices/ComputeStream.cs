@@ -56,7 +56,7 @@ public sealed unsafe partial class ComputeStream : IDisposable
     /// <summary>Creates a stream on <paramref name="device"/>.</summary>
     /// <param name="device">The CPU (path and threads from the environment or the best there are) or a CUDA device.</param>
     /// <param name="logger">Receives what happens on this stream; null for no log.</param>
-    /// <exception cref="HalfbyteDeviceException">There is no such device here.</exception>
+    /// <exception cref="HalfbyteDeviceException">There is no such device here, or a <c>HALFBYTE_</c> variable of the environment is wrong.</exception>
     public static ComputeStream Create(Device device, ILogger? logger = null)
     {
         nint stream;
@@ -68,7 +68,8 @@ public sealed unsafe partial class ComputeStream : IDisposable
     /// <param name="path">The instructions to use.</param>
     /// <param name="threads">1 to 1024, or 0: <c>HALFBYTE_NUM_THREADS</c> of the environment, else all processors of the process.</param>
     /// <param name="logger">Receives what happens on this stream; null for no log.</param>
-    /// <exception cref="HalfbyteDeviceException">This processor lacks <paramref name="path"/>.</exception>
+    /// <exception cref="HalfbyteDeviceException">This processor lacks <paramref name="path"/>, or a <c>HALFBYTE_</c> variable that would
+    /// decide is wrong.</exception>
     /// <exception cref="HalfbyteArgumentException"><paramref name="path"/> or <paramref name="threads"/> is out of range.</exception>
     public static ComputeStream CreateCpu(CpuPath path = CpuPath.Auto, int threads = 0, ILogger? logger = null)
     {

@@ -42,7 +42,7 @@ public enum HalfbyteStatus
     /// <summary>No such device, or a library without its backend.</summary>
     NoDevice = 40,
 
-    /// <summary>The device or processor lacks what was asked for.</summary>
+    /// <summary>The device or processor lacks what was asked for, by a call or by the environment.</summary>
     NotSupported = 41,
 
     /// <summary>The device's driver or runtime reported an error.</summary>

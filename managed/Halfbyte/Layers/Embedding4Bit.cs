@@ -71,7 +71,7 @@ public sealed unsafe class Embedding4Bit : IDisposable
         if (output.Rows != indices.Count || output.Columns != Columns)
         {
             throw Check.Size(
-                $"weight '{Weight.Label}' is {Weight}; indices are {indices} and output is {output}; " +
+                $"{Weight.Label} is {Weight}; indices are {indices} and output is {output}; " +
                 $"output must have {Columns} columns, and a row per index.");
         }
 

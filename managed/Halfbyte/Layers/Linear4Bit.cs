@@ -1,8 +1,9 @@
 namespace Halfbyte;
 
 /// <summary>
-/// A linear layer with a 4-bit weight. Table values and statistics stay exact, accumulation is float32, y is rounded once: at least as
-/// accurate as dequantizing and multiplying.
+/// A linear layer with a 4-bit weight. Accumulation is float32 and y is rounded once, so it is at least as accurate as dequantizing to the
+/// type of x and multiplying with float32 sums. On the CPU, and wherever x is float32, table values and statistics enter exactly; on CUDA, with
+/// 16-bit x, a weight enters rounded to that type, because tensor cores multiply nothing else (halfbyte.h, section 10).
 /// </summary>
 public sealed unsafe partial class Linear4Bit : QuantizedLinear
 {

@@ -66,7 +66,7 @@ public sealed unsafe partial class Linear8Bit
         {
             throw new HalfbyteArgumentException(
                 HalfbyteStatus.InvalidValue,
-                $"'{layer.Weight.Label}' has threshold {layer._threshold}, the first layer {threshold}; x is split once for all layers of a call: " +
+                $"{layer.Weight.Label} has threshold {layer._threshold}, the first layer {threshold}; x is split once for all layers of a call: " +
                 "give them one Threshold, or call them one by one.");
         }
     }

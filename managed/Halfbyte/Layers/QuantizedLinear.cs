@@ -109,7 +109,7 @@ public abstract unsafe class QuantizedLinear : IDisposable
         if (x.Length != m * InFeatures || y.Length != m * OutFeatures)
         {
             throw Check.Size(
-                $"'{_tensor.Label}' is {_tensor}; x has {x.Length} elements and y {y.Length}: " +
+                $"{_tensor.Label} is {_tensor}; x has {x.Length} elements and y {y.Length}: " +
                 $"x must have a whole number of rows of {InFeatures}, and y as many rows of {OutFeatures}.");
         }
 
@@ -150,18 +150,23 @@ public abstract unsafe class QuantizedLinear : IDisposable
             return;
         }
 
+        if (bias.IsDisposed)
+        {
+            throw new ObjectDisposedException(nameof(bias), $"the bias of {tensor.Label} has been disposed; pass one that is open.");
+        }
+
         long bytes = tensor.Rows * biasDType.SizeInBytes();
         if (bias.ByteLength != bytes)
         {
             throw Check.Size(
-                $"the bias of '{tensor.Label}' ({tensor}) has {bias.ByteLength} bytes; {tensor.Rows} elements of {biasDType} have {bytes}.");
+                $"the bias of {tensor.Label} ({tensor}) has {bias.ByteLength} bytes; {tensor.Rows} elements of {biasDType} have {bytes}.");
         }
 
         if (bias.Device != tensor.Device)
         {
             throw new HalfbyteArgumentException(
                 HalfbyteStatus.WrongDevice,
-                $"the bias of '{tensor.Label}' is on {bias.Device}, the weight on {tensor.Device}; copy both to one device.");
+                $"the bias of {tensor.Label} is on {bias.Device}, the weight on {tensor.Device}; copy both to one device.");
         }
     }
 
@@ -199,8 +204,8 @@ public abstract unsafe class QuantizedLinear : IDisposable
     [DoesNotReturn]
     private void ThrowMismatch(string nameK, in ActivationsView k, string nameN, in ActivationsView n)
     {
-        string weight = $"weight '{_tensor.Label}' is {_tensor}";
-        throw k.DType != n.DType
+        string weight = $"{_tensor.Label} is {_tensor}";
+        throw k.DType != n.DType && !k.IsDefault && !n.IsDefault
             ? new HalfbyteArgumentException(
                 HalfbyteStatus.InvalidDType,
                 $"{weight}; {nameK} is {k.DType.ToTorchName()} while {nameN} is {n.DType.ToTorchName()}; pass both in one type: " +

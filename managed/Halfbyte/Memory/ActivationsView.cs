@@ -36,13 +36,13 @@ public readonly struct ActivationsView
     {
         Owner = buffer;
         Int128 elements = rows == 0 || columns == 0 ? 0 : ((Int128)(rows - 1) * LeadingDimension) + columns;
-        Int128 end = (elements * dtype.SizeInBytes()) + byteOffset;
+        int size = dtype.SizeInBytes(); // the elements are compared and not their bytes, which may exceed Int128
         if (LeadingDimension < columns)
         {
             throw Check.Size($"the leading dimension is {leadingDimension}; rows of {columns} columns are at least {columns} apart.");
         }
 
-        if (rows < 0 || columns < 0 || byteOffset < 0 || end > buffer.ByteLength)
+        if (rows < 0 || columns < 0 || byteOffset < 0 || byteOffset > buffer.ByteLength || elements > (buffer.ByteLength - byteOffset) / size)
         {
             throw Check.Size(
                 $"a {dtype} matrix of {rows} rows and {columns} columns, rows {LeadingDimension} apart, from byte {byteOffset} on, " +
@@ -67,6 +67,9 @@ public readonly struct ActivationsView
 
     internal DeviceBuffer? Owner { get; }
 
+    /// <summary>Whether no constructor made it.</summary>
+    internal bool IsDefault => DType == default && Rows == 0 && Columns == 0;
+
     /// <summary>What a call on <paramref name="stream"/> has to hold for this matrix; nothing for one of a pointer.</summary>
     /// <exception cref="ObjectDisposedException">The buffer has been disposed.</exception>
     /// <exception cref="HalfbyteArgumentException">The buffer is on another device than the stream.</exception>
@@ -87,5 +90,5 @@ public readonly struct ActivationsView
     }
 
     /// <summary>For people: <c>BFloat16[16x4096]</c>.</summary>
-    public override string ToString() => $"{DType}[{Rows}x{Columns}]";
+    public override string ToString() => IsDefault ? "a default view (no matrix)" : $"{DType}[{Rows}x{Columns}]";
 }

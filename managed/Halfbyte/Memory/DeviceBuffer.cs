@@ -32,6 +32,8 @@ public sealed unsafe class DeviceBuffer : IDisposable
     /// <exception cref="ObjectDisposedException">The buffer has been disposed.</exception>
     public nint Pointer => SafeHandle.Pointer;
 
+    internal bool IsDisposed => _disposed;
+
     /// <summary>The handle, for a lease. A layer may keep it open after this object is disposed, which is no use of the buffer.</summary>
     internal BufferHandle SafeHandle
     {

@@ -49,7 +49,7 @@ public readonly struct IndicesView
     internal DeviceBuffer? Owner { get; }
 
     /// <summary>For people: <c>Int64[16]</c>.</summary>
-    public override string ToString() => $"{IndexType}[{Count}]";
+    public override string ToString() => IndexType == default ? "a default view (no indices)" : $"{IndexType}[{Count}]";
 
     /// <summary>What a call on <paramref name="stream"/> has to hold for these indices; nothing for those of a pointer.</summary>
     /// <exception cref="ObjectDisposedException">The buffer has been disposed.</exception>

@@ -19,7 +19,7 @@ public static unsafe class Blockwise
     /// <param name="blockSize">A power of two from 32 to 4096.</param>
     /// <param name="codes">[n], written.</param>
     /// <param name="absmax">[ceil(n / blockSize)], written.</param>
-    /// <param name="codebook">256 values, non-decreasing and finite; empty for the signed dynamic map.</param>
+    /// <param name="codebook">256 values relative to absmax: non-decreasing, from -1 to 1, not all equal; empty for the signed dynamic map.</param>
     /// <exception cref="HalfbyteArgumentException">A length does not fit, or the block size or table is not accepted.</exception>
     public static void Quantize<T>(
         ComputeStream stream, ReadOnlySpan<T> input, int blockSize, Span<byte> codes, Span<float> absmax, ReadOnlySpan<float> codebook = default)
@@ -53,7 +53,7 @@ public static unsafe class Blockwise
     /// <param name="blockSize">A power of two from 32 to 4096.</param>
     /// <param name="codes">uint8 [n], written.</param>
     /// <param name="absmax">float32 [ceil(n / blockSize)], written.</param>
-    /// <param name="codebook">float32 [256], non-decreasing and finite; null for the signed dynamic map.</param>
+    /// <param name="codebook">float32 [256], relative to absmax: non-decreasing, from -1 to 1, not all equal; null for the signed dynamic map.</param>
     /// <exception cref="HalfbyteArgumentException">A buffer is too short or on another device, or the block size is not accepted.</exception>
     public static void Quantize(
         ComputeStream stream,
@@ -153,7 +153,7 @@ public static unsafe class Blockwise
         ArgumentNullException.ThrowIfNull(stream);
         ArgumentOutOfRangeException.ThrowIfNegative(n);
         Check.BlockSize(blockSize);
-        Check.Buffer(stream, values, "values", checked(n * dtype.SizeInBytes()));
+        Check.Buffer(stream, values, "values", Check.ElementCount([n]) * dtype.SizeInBytes());
         Check.Buffer(stream, codes, nameof(codes), n);
         Check.Buffer(stream, absmax, nameof(absmax), FourBit.BlockCount(n, blockSize) * sizeof(float));
         if (codebook is not null)

@@ -65,7 +65,7 @@ public static class DoubleQuantization
         ComputeStream stream, DeviceBuffer absmax, long count, DeviceBuffer codes, DeviceBuffer nestedAbsmax, DeviceBuffer offset)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        Check.Buffer(stream, absmax, nameof(absmax), checked(count * sizeof(float)));
+        Check.Buffer(stream, absmax, nameof(absmax), Check.ElementCount([count]) * sizeof(float));
         Check.Buffer(stream, codes, nameof(codes), count);
         Check.Buffer(stream, nestedAbsmax, nameof(nestedAbsmax), NestedCount(count) * sizeof(float));
         Check.Buffer(stream, offset, nameof(offset), sizeof(float));

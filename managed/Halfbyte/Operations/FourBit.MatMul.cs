@@ -3,8 +3,8 @@ namespace Halfbyte;
 public static partial class FourBit
 {
     /// <summary>
-    /// <c>y[M, N] = x[M, K] * W[N, K]^T + bias[N]</c>: table values and statistics exact, float32 accumulation, one rounding.
-    /// In a loop use <see cref="Linear4Bit"/>, which prepares the call once.
+    /// <c>y[M, N] = x[M, K] * W[N, K]^T + bias[N]</c>: float32 accumulation, one rounding, as accurate as <see cref="Linear4Bit"/> says.
+    /// In a loop use that, which prepares the call once.
     /// </summary>
     /// <param name="stream">A stream of the tensor's device.</param>
     /// <param name="weight">W.</param>

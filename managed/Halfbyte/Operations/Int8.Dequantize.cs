@@ -42,7 +42,8 @@ public static unsafe partial class Int8
 
     private static void Dequantize(ComputeStream stream, Int8Tensor tensor, nint output, DType dtype)
     {
-        using var lease = new Lease(stream.SafeHandle, tensor.Codes.SafeHandle, tensor.Absmax.SafeHandle);
+        using HandleSet held = tensor.Hold(null);
+        using var lease = new Lease(stream.SafeHandle);
         Raw.DequantizeInt8(stream.Handle, tensor.Descriptor, output, dtype);
     }
 }

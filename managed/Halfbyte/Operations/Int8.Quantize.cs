@@ -64,10 +64,10 @@ public static unsafe partial class Int8
     {
         ArgumentNullException.ThrowIfNull(stream);
         Check.Buffer(stream, codes, nameof(codes), Check.ElementCount([x.Rows, x.Columns]));
-        Check.Buffer(stream, absmax, nameof(absmax), x.Rows * sizeof(float));
+        Check.Buffer(stream, absmax, nameof(absmax), Check.ElementCount([x.Rows]) * sizeof(float));
         if (threshold != 0)
         {
-            Check.Buffer(stream, outlierColumns!, nameof(outlierColumns), x.Columns * sizeof(long));
+            Check.Buffer(stream, outlierColumns!, nameof(outlierColumns), Check.ElementCount([x.Columns]) * sizeof(long));
             Check.Buffer(stream, outlierCount!, nameof(outlierCount), sizeof(long));
         }
 

@@ -8,7 +8,7 @@ public static unsafe partial class Raw
     /// <param name="dtype">The type of the input.</param>
     /// <param name="n">Elements.</param>
     /// <param name="blockSize">A power of two from 32 to 4096.</param>
-    /// <param name="codebook">float32 [256] of the stream's device, non-decreasing; null for the signed dynamic map.</param>
+    /// <param name="codebook">float32 [256] of the stream's device, non-decreasing, from -1 to 1; null for the signed dynamic map.</param>
     /// <param name="codes">uint8 [n].</param>
     /// <param name="absmax">float32 [ceil(n / blockSize)].</param>
     /// <exception cref="HalfbyteArgumentException">The C library refused an argument; the message names it.</exception>

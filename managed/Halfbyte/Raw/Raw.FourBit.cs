@@ -15,7 +15,7 @@ public static unsafe partial class Raw
     /// <param name="n">Elements.</param>
     /// <param name="blockSize">32, 64, 128, 256, 512, 1024, 2048 or 4096.</param>
     /// <param name="quantType">The format.</param>
-    /// <param name="codebook">16 ascending values for <see cref="QuantType.Custom"/>, else empty.</param>
+    /// <param name="codebook">16 values for <see cref="QuantType.Custom"/>, as <see cref="FourBitOptions.Codebook"/> says, else empty.</param>
     /// <param name="packed">uint8 [(n+1)/2].</param>
     /// <param name="absmax">float32 [ceil(n / blockSize)].</param>
     /// <exception cref="HalfbyteArgumentException">The C library refused an argument; the message names it.</exception>

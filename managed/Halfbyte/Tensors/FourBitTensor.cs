@@ -59,21 +59,28 @@ public sealed class FourBitTensor : QuantizedTensor
 
     /// <summary>The tensor as the raw door takes it. Valid until <see cref="QuantizedTensor.Dispose"/>.</summary>
     /// <exception cref="ObjectDisposedException">The tensor has been disposed.</exception>
-    public FourBitWeight Descriptor => new()
+    public FourBitWeight Descriptor
     {
-        Packed = Packed.Pointer,
-        Absmax = Absmax.Pointer,
-        NestedAbsmax = NestedAbsmax?.Pointer ?? 0,
-        NestedCodebook = NestedCodebook?.Pointer ?? 0,
-        NestedOffset = NestedOffset?.Pointer ?? 0,
-        Codebook = Codebook?.Pointer ?? 0,
-        Rows = Rows,
-        Columns = Columns,
-        BlockSize = BlockSize,
-        NestedBlockSize = NestedBlockSize,
-        QuantType = QuantType,
-        Device = Device,
-    };
+        get
+        {
+            ThrowIfDisposed();
+            return new()
+            {
+                Packed = Packed.Pointer,
+                Absmax = Absmax.Pointer,
+                NestedAbsmax = NestedAbsmax?.Pointer ?? 0,
+                NestedCodebook = NestedCodebook?.Pointer ?? 0,
+                NestedOffset = NestedOffset?.Pointer ?? 0,
+                Codebook = Codebook?.Pointer ?? 0,
+                Rows = Rows,
+                Columns = Columns,
+                BlockSize = BlockSize,
+                NestedBlockSize = NestedBlockSize,
+                QuantType = QuantType,
+                Device = Device,
+            };
+        }
+    }
 
     internal override string FormatName => QuantType.ToName();
 
@@ -83,11 +90,14 @@ public sealed class FourBitTensor : QuantizedTensor
     /// <param name="parts">The buffers and how to read them. The tensor owns them from here on; if this throws, the caller still does.</param>
     /// <param name="shape">The dimensions, [N, K] for the weight of a linear layer.</param>
     /// <param name="originalDType">The type the tensor had before it was quantized.</param>
+    /// <exception cref="ArgumentNullException"><see cref="FourBitParts.Packed"/> or <see cref="FourBitParts.Absmax"/> is null.</exception>
     /// <exception cref="HalfbyteArgumentException">A buffer has not exactly the length that shape and format need, is on another device than
     /// the others, or is missing.</exception>
+    /// <exception cref="ObjectDisposedException">A buffer has been disposed; the message names it.</exception>
     public static FourBitTensor FromBuffers(FourBitParts parts, ReadOnlySpan<long> shape, DType originalDType)
     {
         ArgumentNullException.ThrowIfNull(parts);
+        ArgumentNullException.ThrowIfNull(parts.Packed, nameof(FourBitParts.Packed)); // it says the device of the rest
         return new(parts, shape, originalDType);
     }
 
@@ -97,13 +107,14 @@ public sealed class FourBitTensor : QuantizedTensor
     public float ReadNestedOffset(ComputeStream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
+        ThrowIfDisposed();
         Span<float> offset = stackalloc float[1];
         stream.Download(
-            NestedOffset ?? throw new InvalidOperationException($"'{Label}' ({this}) is not double quantized: it has no offset."), offset);
+            NestedOffset ?? throw new InvalidOperationException($"{Label} ({this}) is not double quantized: it has no offset."), offset);
         return offset[0];
     }
 
-    internal override HandleSet Hold(DeviceBuffer? bias) =>
+    private protected override HandleSet HoldBuffers(DeviceBuffer? bias) =>
         new(Packed, Absmax, NestedAbsmax, NestedCodebook, NestedOffset, Codebook, bias);
 
     private protected override void DisposeBuffers()

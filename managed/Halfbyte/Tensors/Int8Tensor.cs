@@ -32,14 +32,14 @@ public sealed class Int8Tensor : QuantizedTensor
 
     /// <summary>The tensor as the raw door takes it. Valid until <see cref="QuantizedTensor.Dispose"/>.</summary>
     /// <exception cref="ObjectDisposedException">The tensor has been disposed.</exception>
-    public Int8Weight Descriptor => new()
+    public Int8Weight Descriptor
     {
-        Codes = Codes.Pointer,
-        Absmax = Absmax.Pointer,
-        Rows = Rows,
-        Columns = Columns,
-        Device = Device,
-    };
+        get
+        {
+            ThrowIfDisposed();
+            return new() { Codes = Codes.Pointer, Absmax = Absmax.Pointer, Rows = Rows, Columns = Columns, Device = Device };
+        }
+    }
 
     internal override string FormatName => "int8";
 
@@ -49,6 +49,7 @@ public sealed class Int8Tensor : QuantizedTensor
     /// <param name="shape">The dimensions, [N, K].</param>
     /// <param name="originalDType">The type the tensor had before it was quantized.</param>
     /// <exception cref="HalfbyteArgumentException">A buffer has not exactly the length the shape needs, or they are on two devices.</exception>
+    /// <exception cref="ObjectDisposedException">A buffer has been disposed; the message names it.</exception>
     public static Int8Tensor FromBuffers(DeviceBuffer codes, DeviceBuffer absmax, ReadOnlySpan<long> shape, DType originalDType)
     {
         ArgumentNullException.ThrowIfNull(codes);
@@ -56,7 +57,7 @@ public sealed class Int8Tensor : QuantizedTensor
         return new(codes, absmax, shape, originalDType);
     }
 
-    internal override HandleSet Hold(DeviceBuffer? bias) => new(Codes, Absmax, bias);
+    private protected override HandleSet HoldBuffers(DeviceBuffer? bias) => new(Codes, Absmax, bias);
 
     private protected override void DisposeBuffers()
     {

@@ -11,6 +11,7 @@ namespace Halfbyte;
 public abstract class QuantizedTensor : IDisposable
 {
     private readonly long[] _shape;
+    private volatile bool _disposed;
 
     private protected QuantizedTensor(ReadOnlySpan<long> shape, DType originalDType, Device device)
     {
@@ -54,7 +55,7 @@ public abstract class QuantizedTensor : IDisposable
     internal abstract string FormatName { get; }
 
     /// <summary>What messages call the tensor.</summary>
-    internal string Label => Name ?? "weight";
+    internal string Label => Name is null ? "the weight" : $"weight '{Name}'";
 
     private protected virtual string Details => "";
 
@@ -66,12 +67,29 @@ public abstract class QuantizedTensor : IDisposable
     /// <summary>Frees the buffers, each in its stream's order.</summary>
     public void Dispose()
     {
+        _disposed = true;
         DisposeBuffers();
         GC.SuppressFinalize(this);
     }
 
     /// <summary>Keeps the buffers, and a bias that goes with them, from being freed.</summary>
-    internal abstract HandleSet Hold(DeviceBuffer? bias);
+    /// <exception cref="ObjectDisposedException">The tensor or the bias has been disposed; none is held.</exception>
+    internal HandleSet Hold(DeviceBuffer? bias)
+    {
+        ThrowIfDisposed();
+        return HoldBuffers(bias);
+    }
+
+    /// <summary>The buffers would say it, too, but not whose they are.</summary>
+    private protected void ThrowIfDisposed()
+    {
+        if (_disposed)
+        {
+            throw new ObjectDisposedException(GetType().FullName, $"{Label} ({this}) has been disposed.");
+        }
+    }
+
+    private protected abstract HandleSet HoldBuffers(DeviceBuffer? bias);
 
     private protected abstract void DisposeBuffers();
 

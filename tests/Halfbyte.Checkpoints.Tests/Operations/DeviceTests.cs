@@ -1,33 +1,14 @@
+using Halfbyte.Tests;
+
 namespace Halfbyte.Checkpoints.Tests;
 
-/// <summary>
-/// Every device writes the same files. A missing device is ignored, or a failure where the environment's HALFBYTE_REQUIRE_DEVICES
-/// lists it ("cuda" stands for cuda:0).
-/// </summary>
-[TestFixture("cpu")]
-[TestFixture("cuda:0")]
+/// <summary>Every device writes the same files. Of a missing one, <see cref="TestDevicesTests"/> speaks for all.</summary>
+[TestFixtureSource(nameof(Devices))]
 internal sealed class DeviceTests(string name)
 {
     private readonly Device _device = Device.Parse(name);
 
-    [OneTimeSetUp]
-    public void RequireDevice()
-    {
-        try
-        {
-            using ComputeStream stream = ComputeStream.Create(_device);
-        }
-        catch (HalfbyteDeviceException e)
-        {
-            string[] required = (Environment.GetEnvironmentVariable("HALFBYTE_REQUIRE_DEVICES") ?? "").Split(',', StringSplitOptions.TrimEntries);
-            if (required.Contains(name) || (required.Contains("cuda") && name == "cuda:0"))
-            {
-                Assert.Fail($"HALFBYTE_REQUIRE_DEVICES lists {name}: {e.Message}");
-            }
-
-            Assert.Ignore($"no {name} here: {e.Message}");
-        }
-    }
+    private static IEnumerable<TestFixtureData> Devices => TestDevices.Cuda.Prepend(new TestFixtureData("cpu").SetArgDisplayNames("cpu"));
 
     [Test]
     public void Files_are_those_of_the_cpu(

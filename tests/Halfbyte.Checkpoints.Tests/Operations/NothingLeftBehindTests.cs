@@ -94,6 +94,21 @@ internal sealed class NothingLeftBehindTests
     }
 
     [Test]
+    public void Room_for_the_output_and_a_little_more_is_enough([Values] bool shards)
+    {
+        long maxShardBytes = shards ? 20_000 : long.MaxValue;
+        CheckpointQuantizer.Quantize(_input, _directory["q"], new QuantizeOptions { MaxShardBytes = maxShardBytes });
+        FileInfo[] files = new DirectoryInfo(_directory["q"]).GetFiles();
+        long written = files.Sum(file => file.Length);
+        long free = written + (files.Length * 16_384);
+
+        CheckpointQuantizer.Quantize(
+            _input, Output, new QuantizeOptions { Storage = new FailingStorage { Free = free, Capacity = free }, MaxShardBytes = maxShardBytes });
+        Assert.Throws<CheckpointOutputException>(() => CheckpointQuantizer.Quantize(
+            _input, _directory["none"], new QuantizeOptions { Storage = new FailingStorage { Free = written }, MaxShardBytes = maxShardBytes }));
+    }
+
+    [Test]
     public void A_rename_that_fails_is_undone()
     {
         CheckpointQuantizer.Quantize(_input, Output, new QuantizeOptions { MaxShardBytes = 30_000 });

@@ -272,7 +272,7 @@ internal sealed class HostileHeaderTests
             Assert.That(e.Path, Does.EndWith("model.safetensors"));
             Assert.That(e.TensorName, Is.EqualTo("model.w"));
             Assert.That(e.Offset, Is.GreaterThan(8));
-            Assert.That(e.Message, Does.StartWith("'model.safetensors', tensor 'model.w', byte "));
+            Assert.That(e.Message, Does.StartWith($"'{e.Path}', tensor 'model.w', byte "));
         }
     }
 

@@ -8,6 +8,7 @@ public sealed class ToolProcess : IDisposable
 {
     public const int Interrupt = 2;
     public const int Terminate = 15;
+    public const int SigKill = 9;
 
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 

@@ -46,6 +46,8 @@ public sealed unsafe class OtherAbiTests(string device) : DeviceTests(device)
         unordered = Halfbyte.Blockwise.DynamicMapSigned.ToArray();
         unordered[255] = float.NaN;
         using TestBuffer nanTable = Upload<float>(unordered);
+        using TestBuffer integers = Upload<float>([.. Enumerable.Range(-128, 256)]);
+        using TestBuffer oneValue = Upload<float>([.. Enumerable.Repeat(0.25f, 256)]);
         var good = new Blockwise(Stream.Handle, values.Pointer, 1, N, 32, table.Pointer, codes.Pointer, absmax.Pointer);
         List<(HalfbyteStatus, string, Blockwise)> refused =
         [
@@ -77,6 +79,8 @@ public sealed unsafe class OtherAbiTests(string device) : DeviceTests(device)
         {
             Refusal.Expect((good with { Codebook = badTable.Pointer }).Quantize(), HalfbyteStatus.InvalidFormat, "codebook[101]");
             Refusal.Expect((good with { Codebook = nanTable.Pointer }).Quantize(), HalfbyteStatus.InvalidFormat, "codebook[255]");
+            Refusal.Expect((good with { Codebook = integers.Pointer }).Quantize(), HalfbyteStatus.InvalidFormat, "codebook[0] is -128");
+            Refusal.Expect((good with { Codebook = oneValue.Pointer }).Quantize(), HalfbyteStatus.InvalidFormat, "the one value 0.25");
         }
 
         codes.AssertUntouched("codes");

@@ -50,7 +50,7 @@ public sealed unsafe class Quantize4BitAbiTests(string device) : DeviceTests(dev
             (HalfbyteStatus.NullPointer, "input", good with { Input = 0 }),
             (HalfbyteStatus.NullPointer, "packed", good with { Packed = 0 }),
             (HalfbyteStatus.NullPointer, "absmax", good with { Absmax = 0 }),
-            (HalfbyteStatus.NullPointer, "codebook", good with { QuantType = 3 }),
+            (HalfbyteStatus.NullPointer, "codebook is null; expected 16 float32 values", good with { QuantType = 3 }),
             (HalfbyteStatus.Misaligned, "input", good with { Input = input.Pointer + 2 }),
             (HalfbyteStatus.Misaligned, "input", good with { Input = input.Pointer + 1, DType = 3 }),
             (HalfbyteStatus.Misaligned, "absmax", good with { Absmax = absmax.Pointer + 2 }),
@@ -71,7 +71,11 @@ public sealed unsafe class Quantize4BitAbiTests(string device) : DeviceTests(dev
             (HalfbyteStatus.InvalidFormat, "codebook", good with { Codebook = table, QuantType = 1 }),
             (HalfbyteStatus.InvalidFormat, "codebook[0]", good with { Codebook = Changed(0, float.NegativeInfinity), QuantType = 3 }),
             (HalfbyteStatus.InvalidFormat, "codebook[9]", good with { Codebook = Changed(9, -1), QuantType = 3 }),
-            (HalfbyteStatus.InvalidFormat, "codebook[15]", good with { Codebook = Changed(15, float.NaN), QuantType = 3 }),
+            (HalfbyteStatus.InvalidFormat, "codebook[15] is nan", good with { Codebook = Changed(15, float.NaN), QuantType = 3 }),
+            (HalfbyteStatus.InvalidFormat, "codebook[15] is nan", good with { Codebook = Changed(15, -float.NaN), QuantType = 3 }),
+            (HalfbyteStatus.InvalidFormat, "codebook[0]", good with { Codebook = Changed(0, MathF.BitDecrement(-1)), QuantType = 3 }),
+            (HalfbyteStatus.InvalidFormat, "codebook[15]", good with { Codebook = Changed(15, MathF.BitIncrement(1)), QuantType = 3 }),
+            (HalfbyteStatus.InvalidFormat, "the one value 0.25", good with { Codebook = [.. Enumerable.Repeat(0.25f, 16)], QuantType = 3 }),
         ];
         foreach ((HalfbyteStatus status, string argument, Quantize call) in refused)
         {

@@ -23,5 +23,5 @@ public static class Data
 
     /// <summary>Sixteen ascending values with a gap at zero, a duplicate, and no symmetry.</summary>
     public static float[] CustomCodebook =>
-        [-1.5f, -0.9f, -0.9f, -0.61f, -0.4f, -0.21f, -0.125f, -0.03f, 0.07f, 0.11f, 0.3f, 0.302f, 0.45f, 0.8f, 0.95f, 1.25f];
+        [-1f, -0.9f, -0.9f, -0.61f, -0.4f, -0.21f, -0.125f, -0.03f, 0.07f, 0.11f, 0.3f, 0.302f, 0.45f, 0.8f, 0.95f, 0.975f];
 }

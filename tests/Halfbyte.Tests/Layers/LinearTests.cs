@@ -300,8 +300,40 @@ public sealed class LinearTests(string device) : DeviceTests(device)
         Assert.That(Error(() => layer.Forward<int>(Stream, new int[K], new int[N])).Text, Does.Contain("use float, Half or Halfbyte.BFloat16"));
         Assert.That(Error(() => layer.Forward(Stream, Of(DType.Float32, 2, K, 0), Of(DType.Float32, 2, N, 4))).Status, Is.EqualTo(HalfbyteStatus.Overlap));
         Assert.That(Error(() => Of(DType.Float32, 1000, K, 0)).Text, Does.Contain("is not in a buffer of 100000 bytes"));
+        Assert.That(Error(() => Of(DType.Float32, long.MaxValue, long.MaxValue, 0)).Text, Does.Contain("is not in a buffer"), "bytes beyond Int128");
+        Assert.That(Error(() => Of(DType.BFloat16, 1, 8, 100_001)).Text, Does.Contain("from byte 100001 on, is not in a buffer"));
+        Assert.That(Error(() => Of(DType.BFloat16, 1, 8, 99_985)).Text, Does.Contain("is not in a buffer"), "half an element");
         Assert.That(Error(() => _ = new ActivationsView(memory, DType.Float32, 1, 8, leadingDimension: 4)).Status, Is.EqualTo(HalfbyteStatus.InvalidSize));
         Assert.That(Error(() => _ = new Linear4Bit(tensor, memory)).Text, Does.Contain("has 100000 bytes; 45 elements of Float32 have 180"));
+    }
+
+    [Test]
+    public void A_weight_without_a_name_and_a_view_of_nothing_are_called_so()
+    {
+        using var layer = new Linear4Bit(FourBit.Quantize<float>(Stream, Data.Normal(1, N * K), N, K));
+        using var embedding = new Embedding4Bit(FourBit.Quantize<float>(Stream, Data.Normal(1, N * K), N, K));
+        using var y = new Matrix(Stream, DType.Float32, 1, N);
+        Assert.That(
+            Error(() => layer.Forward(Stream, default, y.View)).Text,
+            Does.StartWith($"the weight is {layer.Weight}; x is a default view (no matrix) and y is Float32[1x45]; x must have 70 columns"));
+        Assert.That(Error(() => layer.Forward(Stream, default, default)).Text, Does.Contain("y is a default view (no matrix)"));
+        Assert.That(
+            Error(() => embedding.Forward(Stream, default, y.View)).Text,
+            Does.StartWith($"the weight is {embedding.Weight}; indices are a default view (no indices)"));
+    }
+
+    [Test]
+    public void Sizes_beyond_64_bits_are_refused()
+    {
+        using DeviceBuffer memory = Stream.Allocate(64);
+        Assert.That(
+            Error(() => Int8.QuantizeRows(Stream, new(0, DType.Float32, long.MaxValue, 0), 0, memory, memory)).Status, Is.EqualTo(HalfbyteStatus.InvalidSize));
+        Assert.That(
+            Error(() => Int8.QuantizeRows(Stream, new(0, DType.Float32, 0, 1L << 61), 6, memory, memory, memory, memory)).Status,
+            Is.EqualTo(HalfbyteStatus.InvalidSize));
+        Assert.That(Error(() => DoubleQuantization.Quantize(Stream, memory, 1L << 62, memory, memory, memory)).Status, Is.EqualTo(HalfbyteStatus.InvalidSize));
+        Assert.That(
+            Error(() => Blockwise.Quantize(Stream, memory, DType.Float32, 1L << 62, 64, memory, memory)).Status, Is.EqualTo(HalfbyteStatus.InvalidSize));
     }
 
     [Test]

@@ -52,6 +52,16 @@ public sealed partial class CpuStreamTests
         Assert.That(own.ToString(), Is.EqualTo("cpu scalar, 1 thread"));
     }
 
+    [TestCase("abc")]
+    [TestCase("0")]
+    [TestCase("1025")]
+    public void A_wrong_number_of_threads_in_the_environment_is_no_callers_mistake(string threads)
+    {
+        using var variable = new NativeVariable("HALFBYTE_NUM_THREADS", threads);
+        HalfbyteDeviceException e = Assert.Throws<HalfbyteDeviceException>(() => ComputeStream.Create(Device.Cpu))!;
+        Assert.That((e.Status, e.Message), Is.EqualTo((HalfbyteStatus.NotSupported, $"HALFBYTE_NUM_THREADS is '{threads}'; expected 1 to 1024.")));
+    }
+
     [Test]
     public void Paths_and_threads_out_of_range_are_refused()
     {

@@ -135,7 +135,9 @@ public sealed class TensorTests(string device) : DeviceTests(device)
         AssertRefused(HalfbyteStatus.InvalidFormat, "pass 16", () => FourBit.Quantize<float>(Stream, new float[8], 2, 4, new() { QuantType = QuantType.Custom }));
         AssertRefused(HalfbyteStatus.InvalidFormat, "leave it empty", () => FourBit.Quantize<float>(Stream, new float[8], 2, 4, new() { Codebook = new float[16] }));
         AssertRefused(HalfbyteStatus.InvalidFormat, "codebook[3]", () => FourBit.Quantize<float>(
-            Stream, new float[8], 2, 4, new() { QuantType = QuantType.Custom, Codebook = (float[])[0, 1, 2, float.NaN, .. new float[12]] }));
+            Stream, new float[8], 2, 4, new() { QuantType = QuantType.Custom, Codebook = (float[])[-1, 0, 1, float.NaN, .. new float[12]] }));
+        AssertRefused(HalfbyteStatus.InvalidFormat, "codebook[0] is -8; values are relative to absmax", () => FourBit.Quantize<float>(
+            Stream, new float[8], 2, 4, new() { QuantType = QuantType.Custom, Codebook = (float[])[.. Enumerable.Range(-8, 16)] }));
         AssertRefused(HalfbyteStatus.InvalidSize, "'output' has 9 elements", () => FourBit.Dequantize<float>(Stream, tensor, new float[9]));
         AssertRefused(HalfbyteStatus.InvalidSize, "'output' has 9 elements", () => Int8.Dequantize<float>(Stream, int8, new float[9]));
         AssertRefused(HalfbyteStatus.InvalidSize, "'weight' has 9 elements", () => Int8.Quantize<float>(Stream, new float[9], 2, 4));
@@ -186,6 +188,50 @@ public sealed class TensorTests(string device) : DeviceTests(device)
         AssertRefused(HalfbyteStatus.InvalidSize, "'absmax' has 8 bytes", () => Int8Tensor.FromBuffers(codes, absmax, [3, 2], DType.Float32));
         AssertRefused(HalfbyteStatus.InvalidDType, "data type 0", () => Int8Tensor.FromBuffers(codes, absmax, [2, 3], 0));
     }
+
+    [Test]
+    public void A_part_that_is_missing_or_disposed_is_named()
+    {
+        using DeviceBuffer packed = Stream.Allocate(75);
+        using DeviceBuffer absmax = Stream.Allocate(12);
+        DeviceBuffer gone = Stream.Allocate(75);
+        gone.Dispose();
+        var good = new FourBitParts { QuantType = QuantType.Nf4, BlockSize = 64, Packed = packed, Absmax = absmax };
+        Assert.That(NullPart(good with { Packed = null! }), Is.EqualTo("Packed"));
+        Assert.That(NullPart(good with { Absmax = null! }), Is.EqualTo("Absmax"));
+        Assert.That(Disposed(() => FourBitTensor.FromBuffers(good with { Packed = gone }, [3, 50], DType.Float16)), Does.Contain("'Packed'"));
+        Assert.That(Disposed(() => FourBitTensor.FromBuffers(good with { Codebook = gone }, [3, 50], DType.Float16)), Does.Contain("'Codebook'"));
+        Assert.That(Disposed(() => Int8Tensor.FromBuffers(gone, absmax, [3, 25], DType.Float16)), Does.Contain("'codes'"));
+        Assert.That(
+            Assert.Throws<ArgumentNullException>(() => Int8Tensor.FromBuffers(packed, null!, [3, 25], DType.Float16))!.ParamName, Is.EqualTo("absmax"));
+
+        static string? NullPart(FourBitParts parts) =>
+            Assert.Throws<ArgumentNullException>(() => FourBitTensor.FromBuffers(parts, [3, 50], DType.Float16))!.ParamName;
+    }
+
+    [Test]
+    public void A_disposed_tensor_says_which_it_is()
+    {
+        FourBitTensor four = FourBit.Quantize<float>(Stream, new float[64], 1, 64, new() { DoubleQuantize = true });
+        Int8Tensor eight = Int8.Quantize<float>(Stream, new float[64], 1, 64);
+        four.Name = "layers.3.up";
+        eight.Name = "layers.4.up";
+        four.Dispose();
+        eight.Dispose();
+        Assert.Multiple(() =>
+        {
+            Assert.That(Disposed(() => _ = new Linear4Bit(four)), Does.Contain("weight 'layers.3.up' (nf4[1x64]"));
+            Assert.That(Disposed(() => _ = new Embedding4Bit(four)), Does.Contain("layers.3.up"));
+            Assert.That(Disposed(() => _ = four.Descriptor), Does.Contain("layers.3.up"));
+            Assert.That(Disposed(() => FourBit.Dequantize<float>(Stream, four, new float[64])), Does.Contain("layers.3.up"));
+            Assert.That(Disposed(() => four.ReadNestedOffset(Stream)), Does.Contain("layers.3.up"));
+            Assert.That(Disposed(() => _ = new Linear8Bit(eight)), Does.Contain("weight 'layers.4.up' (int8[1x64]"));
+            Assert.That(Disposed(() => _ = eight.Descriptor), Does.Contain("layers.4.up"));
+            Assert.That(Disposed(() => Int8.Dequantize<float>(Stream, eight, new float[64])), Does.Contain("layers.4.up"));
+        });
+    }
+
+    private static string Disposed(Action action) => Assert.Throws<ObjectDisposedException>(action)!.Message;
 
     private static void AssertRefused(HalfbyteStatus status, string text, Action action)
     {
