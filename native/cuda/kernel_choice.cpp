@@ -22,8 +22,9 @@ constexpr struct {
     {"matmul_4bit_transposed", "wgmma, mma, tile"},
     {"stream_splits", kNumber},            // of K
     {"stream_sums", "cluster, partials"},  // of such splits: where they are added
-    {"wgmma_tile", "64, 128, 256"},        // rows of x in a tile
-    {"wgmma_cluster", "1, 2"},             // blocks that share x
+    {"wgmma_sums", "cluster, partials"},
+    {"wgmma_tile", "64, 128, 256"},  // rows of x in a tile
+    {"wgmma_cluster", "1, 2"},       // blocks that share x
 };
 
 // What comes before `mark`, which it and the mark are taken off.

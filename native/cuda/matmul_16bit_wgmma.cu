@@ -45,7 +45,7 @@ __device__ __forceinline__ void produce(Shared<T>& shared, const CUtensorMap& x,
             shared.ring.wait_empty(at);
             shared.ring.expect(at, sizeof stage.x + sizeof stage.w);
             const auto at_k = static_cast<int32_t>(k);
-            if (work.cluster == 1) ptx::tensor_load(stage.x, &x, at_k, first_m, shared.ring.filled(at));
+            if (work.together == 1) ptx::tensor_load(stage.x, &x, at_k, first_m, shared.ring.filled(at));
             else ptx::tensor_load_multicast(stage.x[half], &x, at_k, first_m + half, shared.ring.filled(at), kBoth);
             ptx::tensor_load(stage.w, &w, at_k, first_n, shared.ring.filled(at));
         }
@@ -58,9 +58,11 @@ __device__ __forceinline__ void consume(Shared<T>& shared, const MatMul16Bit& op
     const uint32_t lane = threadIdx.x % 32;
     typename decltype(shared.ring)::Position at, before;
     const uint64_t first_x = row_descriptor(shared.stages[0].x), first_w = row_descriptor(&shared.stages[0].w[64 * group]);
+    const bool tells = lane < work.together;  // a lane each block that shares x
+    const uint32_t releases = shared.ring.releases_of(tells ? lane : 0);
     const auto release = [&] {
         __syncwarp();
-        if (lane < work.cluster) shared.ring.release(before, lane);
+        if (tells) shared.ring.release(before, releases);
     };
     for (int64_t item = work.first(); item < work.count(); item += work.stride()) {
         float sums[kRows / 2] = {};
@@ -95,7 +97,7 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
         ptx::tensor_prefetch(&x);
         ptx::tensor_prefetch(&w);
     }
-    if (threadIdx.x == 0) shared.ring.init(1, kWgmmaConsumers / 32 * work.cluster);
+    if (threadIdx.x == 0) shared.ring.init(1, kWgmmaConsumers / 32 * work.together);
     ptx::cluster_arrive();
     ptx::cluster_wait();
     ptx::grid_dependency_wait();
@@ -132,7 +134,7 @@ cudaError_t run(const MatMul16Bit& op, cudaStream_t stream) {
                                       .box_rows = kWgmmaFeatures,
                                       .box_columns = 64});
     const WgmmaWork work{
-        .groups = ceil_div(tiles, cluster), .tiles_m = ceil_div(op.M, kRows), .splits = 1, .depth = op.K, .cluster = cluster};
+        .groups = ceil_div(tiles, cluster), .tiles_m = ceil_div(op.M, kRows), .splits = 1, .depth = op.K, .together = cluster};
     Launch at{.block = kWgmmaThreads,
               .shared_bytes = sizeof(Shared<T>),
               .stream = stream,

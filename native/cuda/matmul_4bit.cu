@@ -49,8 +49,8 @@ bool has_tensor_type(const MatMul4Bit& op, int architecture) { return architectu
 bool has_wgmma(const MatMul4Bit& op, int architecture) { return is_16_bit(op) && architecture == 90 && op.K > 0 && op.K % 16 == 0; }
 // With 33 to 64 rows of x `stream` makes two tiles of 32, and `wgmma` one of 64, however many there are. A tile of `stream` takes
 // 1.19 accesses per weight of the 32 that a multiprocessor has each clock (counted in its main loop), so both tiles are 13 weights
-// a clock; that of `wgmma` decodes 8192 in 470 clocks, 17 a clock. An H200 is done in 0.5 to 0.85 of the time then (calculated), if
-// the tiles of `stream` run one after the other. A block of it has at the least 128 rows of W by 512 k: while twice as many as
+// a clock at the most; that of `wgmma` decodes 8192 in 580 clocks, 14 a clock, and reads x once (calculated; too close to be sure
+// of, the benchmark's choices measure both). A block of `stream` has at the least 128 rows of W by 512 k: while twice as many as
 // there are of those fit the multiprocessors, both tiles run at once, and `wgmma` takes 1.15 times as long to fill its ring and
 // be done.
 bool is_best_by_wgmma(const MatMul4Bit& op, int) {
@@ -73,7 +73,7 @@ const Kernel kKernels[] = {
      .takes = [](const halfbyte_weight_4bit& weight) { return reinterpret_cast<uintptr_t>(weight.packed) % 8 == 0; },
      .rows_of_tile = kMmaTile,
      .splits = matmul_4bit_wgmma_splits,
-     .workspace = partial_sums<matmul_4bit_wgmma_splits>,
+     .workspace = partial_sums<matmul_4bit_wgmma_partials>,
      .run = matmul_4bit_wgmma},
     {.name = "stream",
      // It counts the elements of 32 rows of a weight in 32 bits.

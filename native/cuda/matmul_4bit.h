@@ -66,6 +66,7 @@ cudaError_t matmul_4bit_mma(const MatMul4BitBatch& batch, cudaStream_t stream);
 int64_t matmul_4bit_mma_splits(const MatMul4Bit& op);
 cudaError_t matmul_4bit_wgmma(const MatMul4BitBatch& batch, cudaStream_t stream);
 int64_t matmul_4bit_wgmma_splits(const MatMul4Bit& op);
+int64_t matmul_4bit_wgmma_partials(const MatMul4Bit& op);  // as of stream
 cudaError_t matmul_4bit_chunks(const MatMul4BitBatch& batch, cudaStream_t stream);
 int64_t matmul_4bit_chunks_workspace(const MatMul4Bit& op);
 cudaError_t matmul_4bit_tile(const MatMul4BitBatch& batch, cudaStream_t stream);

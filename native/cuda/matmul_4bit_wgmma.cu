@@ -11,9 +11,10 @@
 //                     cores multiply step i - 1 from the other buffer of A registers
 //
 // Blocks are persistent, one per multiprocessor: the stages of the next tile come in while this one's sums go out. Tiles of the
-// same features follow each other, so that a weight's bytes come from memory once; x stays in the second-level cache. K may be
-// split over blocks (matmul_partials.h). Two blocks of a cluster make neighbouring tiles of features from the same rows of x, step
-// by step: each loads half of the rows, for both.
+// same features follow each other, so that a weight's bytes come from memory once; x stays in the second-level cache. Two blocks
+// of a cluster make neighbouring tiles of features from the same rows of x, step by step: each loads half of the rows, for both.
+// Where tiles are few K is split over blocks: over two, four or eight of a cluster, which add their sums in shared memory
+// (wgmma_sums.cuh), or by way of memory and another launch (matmul_partials.h). The order of the sum is the same.
 //
 // Clocks of a step on one multiprocessor:
 //
@@ -21,14 +22,14 @@
 //   tensor cores: 4 per row                      1024    512    256
 //   shared memory: operand B, by each consumer    512    256    128
 //                  codes and values               224    224    224   20 words per lane read, 16 written
-//   each quarter:  instructions                   465    465    465   two consumers of 150, a producer of 165
-//                  permutes and logic, 2 each     470    470    470   two consumers of 89, a producer of ~60
+//   each quarter:  instructions                   525    525    525   two consumers of 164, a producer of 197
+//                  integers and logic, 2 each     580    580    580   two consumers of 108, a producer of 74
 //   second-level cache at 28 bytes                 1340    750    460   x, and 4.6 KB of codes and statistics
 //   the same, two blocks in a cluster               750    460    310   half of x
 //
-// So the tensor cores are the limit at 256 rows and, barely, at 128, if blocks share x (an H200's cache gives a multiprocessor 24
-// to 32 bytes a clock); at 64 decoding takes nearly twice their time, and such tiles are for products that have too few others. Per
-// weight and lane a consumer spends 4.7 instructions, 2.8 of them permutes and logic. Bytes per weight, block size 64: 0.5 packed +
+// So the tensor cores are the limit at 256 rows, if blocks share x (an H200's cache gives a multiprocessor 24 to 32 bytes a clock);
+// at 128 decoding nearly is, and at 64 it takes twice their time: such tiles are for products that have too few others. Per weight
+// and lane a consumer spends 5.1 instructions, 3.4 of them integers and logic. Bytes per weight, block size 64: 0.5 packed +
 // 0.0625 statistics (nested: 0.0157).
 #include "cuda/device/code_stage.cuh"
 #include "cuda/device/launch.cuh"
@@ -36,6 +37,7 @@
 #include "cuda/device/ptx/tma.cuh"
 #include "cuda/device/smem.cuh"
 #include "cuda/device/stage_ring.cuh"
+#include "cuda/device/wgmma_sums.cuh"
 #include "cuda/device/wgmma_tile.cuh"
 #include "cuda/matmul_4bit.h"
 #include "cuda/matmul_partials.h"
@@ -59,6 +61,10 @@ struct Shared {
     Stage stages[kStages];
     WgmmaStaging<T> staging[2];
     StageRing<kStages> ring;
+
+    // Sums take the place of the stages when these have been used for the last time.
+    __device__ __forceinline__ WgmmaSums<Rows>& sums() { return reinterpret_cast<WgmmaSums<Rows>&>(stages); }
+    static_assert(sizeof(WgmmaSums<Rows>) <= sizeof(Stage) * kStages);
 };
 
 constexpr int kPrefetch = 16 * kWgmmaStep;  // k ahead
@@ -87,8 +93,8 @@ template <class T, int Rows, int Tables>
 __device__ __forceinline__ void produce(Shared<T, Rows, Tables>& shared, const MatMul4BitBatch& batch, const CUtensorMap& x,
                                         const WgmmaWork& work) {
     typename decltype(shared.ring)::Position at;
-    constexpr uint16_t kBoth = 3;  // blocks of a cluster
-    const int half = static_cast<int>(ptx::cluster_rank()) * (Rows / 2);
+    const auto both = static_cast<uint16_t>(3u << work.first_together());  // blocks that share x
+    const int half = static_cast<int>(work.place()) * (Rows / 2);
     for (int64_t item = work.first(); item < work.count(); item += work.stride()) {
         const Tile tile(batch, work, item, Rows);
         CodeFiller<T, Tables> filler(batch.weights, tile.weight, tile.first_n, tile.begin);
@@ -105,8 +111,8 @@ __device__ __forceinline__ void produce(Shared<T, Rows, Tables>& shared, const M
             shared.ring.wait_empty(at);
             if (threadIdx.x == kWgmmaConsumers) {
                 shared.ring.expect(at, sizeof stage.x);
-                if (work.cluster == 1) ptx::tensor_load(stage.x, &x, k, first_m, shared.ring.filled(at));
-                else ptx::tensor_load_multicast(stage.x[half], &x, k, first_m + half, shared.ring.filled(at), kBoth);
+                if (work.together == 1) ptx::tensor_load(stage.x, &x, k, first_m, shared.ring.filled(at));
+                else ptx::tensor_load_multicast(stage.x[half], &x, k, first_m + half, shared.ring.filled(at), both);
             }
             filler.store(stage.weights, current);
             __syncwarp();
@@ -121,10 +127,12 @@ __device__ __forceinline__ void consume(Shared<T, Rows, Tables>& shared, const M
     const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
     typename decltype(shared.ring)::Position at, before;
     const uint64_t first_x = row_descriptor(shared.stages[0].x);
-    // This warp is done with the stage before: a lane tells each block of the cluster.
+    // This warp is done with the stage before: a lane tells each block that shares x.
+    const bool tells = lane < static_cast<int>(work.together);
+    const uint32_t releases = shared.ring.releases_of(work.first_together() + (tells ? static_cast<uint32_t>(lane) : 0));
     const auto release = [&] {
         __syncwarp();
-        if (lane < static_cast<int>(work.cluster)) shared.ring.release(before, static_cast<uint32_t>(lane));
+        if (tells) shared.ring.release(before, releases);
     };
     for (int64_t item = work.first(); item < work.count(); item += work.stride()) {
         const Tile tile(batch, work, item, Rows);
@@ -165,13 +173,25 @@ __device__ __forceinline__ void consume(Shared<T, Rows, Tables>& shared, const M
         release();
 
         const int64_t first_n = tile.first_n + warp / 4 * 64, N = tile.weight.N;
-        if (work.splits == 1) {
+        if (work.adds_in_cluster) {
+            ptx::barrier_sync(3, kWgmmaConsumers);  // the other warpgroup has used the last stage, too
+            shared.sums().hand_over(sums);
+        } else if (work.splits == 1) {
             store_sums(shared.staging[warp / 4], sums, batch.outputs[tile.index], tile.first_m, batch.M, first_n, N);
         } else {
             float* partials = batch.partials + tile.split * batch.M * columns + batch.columns[tile.index];
             store_partial_sums(partials, columns, sums, tile.first_m, batch.M, first_n, N);
         }
     }
+}
+
+// What this block finishes of its cluster's tile.
+template <class T, int Rows, int Tables>
+__device__ __forceinline__ void add_sums(Shared<T, Rows, Tables>& shared, const MatMul4BitBatch& batch, const WgmmaWork& work) {
+    const Tile tile(batch, work, work.first(), Rows);
+    const int group = static_cast<int>(threadIdx.x) / 128;
+    shared.sums().add(shared.staging[group], work, batch.outputs[tile.index], tile.first_m, batch.M, tile.first_n + group * 64,
+                      tile.weight.N);
 }
 
 template <class T, int Rows, int Tables>
@@ -182,7 +202,7 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
     ptx::grid_dependency_launch();
     if (threadIdx.x == kWgmmaConsumers) ptx::tensor_prefetch(&x);
     // A stage is filled by the copy of x and by four warps that bring codes, and used by eight warps of each block.
-    if (threadIdx.x == 0) shared.ring.init(1 + kWgmmaProducers / 32, kWgmmaConsumers / 32 * work.cluster);
+    if (threadIdx.x == 0) shared.ring.init(1 + kWgmmaProducers / 32, kWgmmaConsumers / 32 * work.together);
     ptx::cluster_arrive();
     ptx::cluster_wait();
     ptx::grid_dependency_wait();
@@ -193,13 +213,14 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
         ptx::registers_increase<kWgmmaConsumerRegisters>();
         consume(shared, batch, work, columns);
     }
-    __syncwarp();
-    ptx::cluster_arrive();  // the other block may still have a stage to release here
-    ptx::cluster_wait();
+    cluster_meet();  // the other block may still have a stage to release here, or another one sums to hand over
+    if (!work.adds_in_cluster) return;
+    if (threadIdx.x < kWgmmaConsumers) add_sums(shared, batch, work);
+    cluster_meet();  // others have read this block's sums
 }
 
 template <class T, int Rows, int Tables>
-cudaError_t run(const MatMul4BitBatch& batch, unsigned cluster, int64_t columns, cudaStream_t stream) {
+cudaError_t run(const MatMul4BitBatch& batch, unsigned together, int64_t columns, cudaStream_t stream) {
     const int64_t K = batch.weights.K, depth = depth_of_split(K, batch.splits, kWgmmaStep);
     CUtensorMap x;
     cudaError_t status = make_tensor_map(&x, {.data = batch.x,
@@ -207,18 +228,19 @@ cudaError_t run(const MatMul4BitBatch& batch, unsigned cluster, int64_t columns,
                                               .rows = batch.M,
                                               .columns = K,
                                               .ld = batch.ldx,
-                                              .box_rows = Rows / cluster,
+                                              .box_rows = Rows / together,
                                               .box_columns = 64});
-    const WgmmaWork work{.groups = ceil_div(batch.tiles, cluster),
+    const WgmmaWork work{.groups = ceil_div(batch.tiles, together),
                          .tiles_m = ceil_div(batch.M, Rows),
                          .splits = ceil_div(K, depth),
                          .depth = depth,
-                         .cluster = cluster};
+                         .together = together,
+                         .adds_in_cluster = wgmma_adds_in_cluster(ceil_div(K, depth))};
     Launch at{.block = kWgmmaThreads,
               .shared_bytes = sizeof(Shared<T, Rows, Tables>),
               .stream = stream,
               .overlaps_predecessor = true,
-              .cluster = cluster};
+              .cluster = work.cluster()};
     if (status == cudaSuccess) status = work.grid(&at.grid);
     if (status == cudaSuccess) status = launch(at, matmul_4bit_wgmma_kernel<T, Rows, Tables>, batch, x, work, columns);
     return status;
@@ -226,9 +248,9 @@ cudaError_t run(const MatMul4BitBatch& batch, unsigned cluster, int64_t columns,
 
 template <class T, int Tables>
 cudaError_t run(const MatMul4BitBatch& batch, const WgmmaPlan& plan, int64_t columns, cudaStream_t stream) {
-    return plan.rows == 256   ? run<T, 256, Tables>(batch, plan.cluster, columns, stream)
-           : plan.rows == 128 ? run<T, 128, Tables>(batch, plan.cluster, columns, stream)
-                              : run<T, 64, Tables>(batch, plan.cluster, columns, stream);
+    return plan.rows == 256   ? run<T, 256, Tables>(batch, plan.together, columns, stream)
+           : plan.rows == 128 ? run<T, 128, Tables>(batch, plan.together, columns, stream)
+                              : run<T, 64, Tables>(batch, plan.together, columns, stream);
 }
 
 template <class T>
@@ -246,13 +268,18 @@ int64_t matmul_4bit_wgmma_splits(const MatMul4Bit& op) {
     return wgmma_plan(op.M, tiles, op.K).splits;
 }
 
+int64_t matmul_4bit_wgmma_partials(const MatMul4Bit& op) {
+    const int64_t splits = matmul_4bit_wgmma_splits(op);
+    return wgmma_adds_in_cluster(splits) ? 1 : splits;
+}
+
 cudaError_t matmul_4bit_wgmma(const MatMul4BitBatch& batch, cudaStream_t stream) {
     const int64_t columns = columns_of(batch);
-    const WgmmaPlan plan = wgmma_plan(batch.M, batch.tiles, batch.weights.K);
+    const WgmmaPlan plan = wgmma_plan(batch.M, batch.tiles, batch.weights.K, batch.splits);
     const cudaError_t status = batch.dtype == DType::kFloat16 ? run<__half>(batch, plan, columns, stream)
                                                               : run<__nv_bfloat16>(batch, plan, columns, stream);
     const int64_t splits = ceil_div(batch.weights.K, depth_of_split(batch.weights.K, batch.splits, kWgmmaStep));
-    return status != cudaSuccess ? status : add_partials(batch, splits, stream);
+    return status != cudaSuccess || wgmma_adds_in_cluster(splits) ? status : add_partials(batch, splits, stream);
 }
 
 }  // namespace halfbyte::cuda

@@ -53,9 +53,10 @@ struct StageRing {
 
     __device__ __forceinline__ void wait_filled(Position at) { ptx::mbarrier_wait(&full[at.stage], at.parity); }
     __device__ __forceinline__ void release(Position at) { ptx::mbarrier_arrive(&empty[at.stage]); }
-    // Tells this block of the cluster.
-    __device__ __forceinline__ void release(Position at, uint32_t block) {
-        ptx::mbarrier_arrive_cluster_as_reader(ptx::cluster_address(&empty[at.stage], block));
+    // Where users tell a block of the cluster, and that they do.
+    __device__ __forceinline__ uint32_t releases_of(uint32_t block) const { return ptx::cluster_address(empty, block); }
+    __device__ static __forceinline__ void release(Position at, uint32_t releases) {
+        ptx::mbarrier_arrive_cluster_as_reader(releases + static_cast<uint32_t>(at.stage * sizeof(uint64_t)));
     }
 };
 

@@ -51,7 +51,7 @@ __global__ void multicast_kernel(const __grid_constant__ CUtensorMap from, int32
             if (What == Missing::kReleaseThere || What == Missing::kCountOfOthers) {
                 if (lane == 0) shared.ring.release(at);
             } else if (lane < 2) {
-                shared.ring.release(at, lane);
+                shared.ring.release(at, shared.ring.releases_of(static_cast<uint32_t>(lane)));
             }
             if (What == Missing::kReadBefore)
                 for (const auto& row : tile) sum += row[lane];

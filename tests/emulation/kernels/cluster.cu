@@ -121,7 +121,7 @@ __global__ void share_tiles_kernel(const __grid_constant__ CUtensorMap from, uin
             for (uint32_t row = 0; row < 8 * size; ++row, output += 64)
                 for (uint32_t i = lane; i < 64; i += 32) output[i] = shared.tile[at.stage][row][i];
             __syncwarp();
-            if (lane < size) shared.ring.release(at, lane);
+            if (lane < size) shared.ring.release(at, shared.ring.releases_of(static_cast<uint32_t>(lane)));
         }
     }
     ptx::cluster_arrive();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cuda/chunk_bytes.h"
+#include "cuda/matmul_wgmma.h"
 #include "tests/forward_product.h"
 
 using namespace halfbyte;
@@ -120,6 +121,11 @@ TEST(matmul_4bit_wgmma_split_in_depth) {
         check({65, 1088, {20, 130}, {{}, {HALFBYTE_QUANT_TYPE_FP4, 32, true}}, true, 0, 2}, DType::kBFloat16);
         check({65, 1024, {20}, {{HALFBYTE_QUANT_TYPE_FP4, 64, true}}, true}, DType::kFloat16);
     }
+    // Nine weights are two launches, both cut as all nine together.
+    for (const char* sums : {"cluster", "partials"}) {
+        const test::AskedKernel asked("wgmma_sums", sums);
+        check({66, 1088, {3, 4, 5, 6, 7, 8, 9, 10, 130}}, DType::kBFloat16);
+    }
 }
 
 // Tiles of different weights in one cluster, one tile alone with a block that stores nothing, rows of x that end in either block's
@@ -142,6 +148,42 @@ TEST(matmul_4bit_wgmma_in_clusters) {
         }
 }
 
+// K in two, four and eight parts, each of a block that hands its sums to the others: equal to the bit to partial sums that another
+// launch adds. With rows of x that end in one block's part, and tiles of more than one weight.
+TEST(matmul_4bit_wgmma_adds_in_clusters) {
+    struct Split {
+        const char *rows, *together;
+        int64_t parts;
+        Case at;
+    };
+    const std::vector<Format4Bit> formats = {{}, {HALFBYTE_QUANT_TYPE_FP4, 128, true}, {HALFBYTE_QUANT_TYPE_CUSTOM, 32, true}};
+    for (const auto& [rows, together, parts, at] :
+         {Split{"64", "1", 2, {65, 1088, {20, 130}, formats, true, 0, 3}}, Split{"64", "2", 2, {40, 1024, {129}, {{}}}},
+          Split{"64", "1", 8, {17, 4112, {20}, {{}}, true}}, Split{"128", "2", 4, {70, 2048, {257, 5}, formats, true, 8, 1}},
+          Split{"256", "1", 4, {130, 2064, {60}, {{HALFBYTE_QUANT_TYPE_NF4, 64, true}}}},
+          Split{"256", "2", 2, {300, 1040, {130}, formats, true}}}) {
+        const Asked asked("wgmma", rows, together);
+        std::vector<std::vector<double>> results[2];
+        for (int i = 0; i < 2; ++i) {
+            const test::AskedKernel sums("wgmma_sums", i == 0 ? "partials" : "cluster");
+            Product product(at, kTypes[parts / 2 % 2]);
+            halfbyte::emulation::start_counting();
+            product.check();
+            const auto counts = halfbyte::emulation::stop_counting();
+            EXPECT_EQUAL(counts.size(), size_t{i == 0 ? 2u : 1u});
+            const bool is_two = together[0] == '2';
+            int64_t tiles = 0;
+            for (const int64_t N : at.N) tiles += ceil_div(N, 128);
+            for (const auto& [name, count] : counts)
+                if (i == 1)
+                    EXPECT_EQUAL(count.blocks, count.launches * parts * ceil_div(at.M, std::stoll(rows)) *
+                                                   (is_two ? ceil_div(tiles, 2) * 2 : tiles));
+            for (const auto& output : product.outputs) results[i].push_back(output->download());
+        }
+        EXPECT(results[0] == results[1]);
+    }
+}
+
 // Two blocks share x where tiles have more than 64 rows of it and there are two of them: three tiles are four blocks then.
 TEST(matmul_4bit_wgmma_chooses_clusters) {
     test::run_in_order({});
@@ -157,6 +199,24 @@ TEST(matmul_4bit_wgmma_chooses_clusters) {
         halfbyte::emulation::start_counting();
         EXPECT_SUCCESS(product.run());
         for (const auto& [name, count] : halfbyte::emulation::stop_counting()) EXPECT_EQUAL(count.blocks, blocks);
+    }
+}
+
+// Narrow products fill the device by parts of K, in one cluster with the blocks that share x.
+TEST(matmul_4bit_wgmma_is_cut_to_fill_the_device) {
+    struct Cut {
+        int64_t M, tiles, K;
+        cuda::WgmmaPlan plan;
+    };
+    for (const auto& [M, tiles, K, plan] :
+         {Cut{64, 32, 4096, {64, 1, 4}}, Cut{128, 32, 4096, {128, 2, 4}}, Cut{64, 8, 4096, {64, 1, 8}},
+          Cut{128, 112, 4096, {128, 2, 1}}, Cut{4096, 32, 4096, {256, 2, 1}}, Cut{64, 1, 65536, {64, 1, 128}}}) {
+        const cuda::WgmmaPlan cut = cuda::wgmma_plan(M, tiles, K);
+        EXPECT_EQUAL(cut.rows, plan.rows);
+        EXPECT_EQUAL(cut.together, plan.together);
+        EXPECT_EQUAL(cut.splits, plan.splits);
+        EXPECT(cuda::wgmma_adds_in_cluster(cut.splits) == (plan.splits == 4 || plan.splits == 8));
+        EXPECT_EQUAL(cuda::wgmma_plan(M, tiles, K, cut.splits).rows, plan.rows);
     }
 }
 
