@@ -111,10 +111,9 @@ inline int64_t splits_of_depth(int64_t strips, int64_t M, int64_t K, const Strea
 
 // Whether so many splits are a cluster. Tests and benchmarks may ask for the other way, as kernel "partials" of "stream_sums".
 inline bool adds_in_cluster(int64_t splits, int64_t M, int64_t K, const StreamDevice& device) {
-    const bool is_cluster = splits > 1 && splits <= kMostBlocksOfCluster && std::has_single_bit(static_cast<uint64_t>(splits));
     const int64_t depth = ceil_div(ceil_div(K, kUnitDepth), splits) * kUnitDepth;
     bool was_asked = false;
-    return device.has_clusters && is_cluster && depth <= deepest_of(M, device, true) &&
+    return device.has_clusters && may_add_in_cluster(splits) && depth <= deepest_of(M, device, true) &&
            may_run("stream_sums", "cluster", &was_asked);
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <initializer_list>
 
@@ -22,8 +21,7 @@ struct WgmmaPlan {
 // Whether so many splits are blocks of a cluster, which adds their sums.
 inline bool wgmma_adds_in_cluster(int64_t splits) {
     bool was_asked = false;
-    return splits > 1 && splits <= kMostBlocksOfCluster && std::has_single_bit(static_cast<uint64_t>(splits)) &&
-           may_run("wgmma_sums", "cluster", &was_asked);
+    return may_add_in_cluster(splits) && may_run("wgmma_sums", "cluster", &was_asked);
 }
 
 // The cut that takes the fewest clocks by this reckoning, for 132 multiprocessors with one block each. A step of 64 k takes the

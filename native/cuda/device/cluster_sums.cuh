@@ -23,6 +23,11 @@ namespace halfbyte::cuda {
 
 inline constexpr unsigned kMostBlocksOfCluster = 8;
 
+// Whether so many parts of a product's depth may be blocks of a cluster, which adds their sums.
+constexpr bool may_add_in_cluster(int64_t splits) {
+    return splits > 1 && splits <= kMostBlocksOfCluster && (splits & (splits - 1)) == 0;
+}
+
 __device__ __forceinline__ void cluster_meet() {
     __syncwarp();
     ptx::cluster_arrive();
